@@ -1,0 +1,25 @@
+/** Time comes only through this interface, so that a whole cluster runs on virtual time in simulation. */
+
+/** Stops a scheduled callback; harmless after it has run. */
+export interface ScheduledCall {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall clock, ms since 1970. */
+  now(): number;
+  /** A clock that never goes back, fractional ms from an arbitrary origin. */
+  monotonic(): number;
+  /** Calls `callback` once, `delayMs` from now at the earliest. Keeps the process alive while pending. */
+  schedule(delayMs: number, callback: () => void): ScheduledCall;
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  schedule(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

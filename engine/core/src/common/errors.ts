@@ -1,0 +1,46 @@
+/** Millstream's typed error. Messages say what cannot be done (with the quoted value), the state found, and what to do. */
+import { ERROR_CODES, type ErrorCode, type ErrorDomain } from './error-codes.js';
+
+const BRAND: symbol = Symbol.for('millstream.error');
+
+/** Optional parts of a {@link MillstreamError}. */
+export interface MillstreamErrorOptions {
+  /** Plain data for programs that handle the error. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+  /** Whether the same action may succeed later without a change. Default: false. */
+  readonly retryable?: boolean;
+}
+
+/**
+ * Every error that Millstream throws on purpose. `instanceof` holds across two copies of the package.
+ * @example
+ * try { await env.execute('job'); } catch (error) { if (error instanceof MillstreamError) console.error(error.code); }
+ */
+export class MillstreamError extends Error {
+  readonly code: ErrorCode;
+  readonly domain: ErrorDomain;
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: MillstreamErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.domain = ERROR_CODES[code];
+    this.retryable = options.retryable ?? false;
+    this.details = options.details ?? {};
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== MillstreamError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+  }
+}
+
+/** An invariant: throws `INTERNAL` when it does not hold. */
+export function invariant(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new MillstreamError('INTERNAL', `${message}. This is a defect of Millstream; please report it.`);
+}

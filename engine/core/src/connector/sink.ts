@@ -1,0 +1,43 @@
+/**
+ * The contract of sinks, after Flink's Sink V2: two-phase. A writer takes records and, at each barrier, hands over committables,
+ * which are part of the checkpoint; a committer makes them visible once that checkpoint is complete, and again after a recovery
+ * (so it must be idempotent). Committables and writer state are plain data of allowed values.
+ */
+import type { Clock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+
+export interface Sink<T, CommittableT = unknown, WriterStateT = unknown> {
+  createWriter(context: SinkWriterContext, restored: readonly WriterStateT[]): SinkWriter<T, CommittableT, WriterStateT>;
+  /** Without it the sink is not two-phase. */
+  createCommitter?(context: SinkWriterContext): SinkCommitter<CommittableT>;
+}
+
+export interface SinkWriterContext {
+  readonly subtaskIndex: number;
+  readonly parallelism: number;
+  /** The run's id: the same for all attempts of a run. */
+  readonly run: string;
+  readonly attempt: number;
+  readonly clock: Clock;
+  readonly disk: Disk;
+  /** Where committables that a restored checkpoint names must survive: everything pending of earlier attempts that is not here is dead. */
+  readonly restoredCommittables: readonly unknown[];
+}
+
+export interface SinkWriter<T, CommittableT, WriterStateT> {
+  open?(): Promise<void> | void;
+  /** Takes a record. Synchronous; `ready` tells when to stop for a while. `timestamp` is NaN if the record has none. */
+  write(value: T, timestamp: number): void;
+  /** Undefined while the writer can take more; otherwise resolves when it can. Asked after each batch. */
+  ready?(): Promise<void> | undefined;
+  /** Ends the current transaction or part; records written from now on belong to the next epoch. Resolves when it is durable. */
+  prepareCommit(epoch: number): Promise<readonly CommittableT[]>;
+  /** Called right after `prepareCommit` was called (not resolved). */
+  snapshotState?(epoch: number): readonly WriterStateT[];
+  close(): Promise<void> | void;
+}
+
+export interface SinkCommitter<CommittableT> {
+  commit(committables: readonly CommittableT[]): Promise<void>;
+  close?(): Promise<void> | void;
+}
