@@ -122,7 +122,8 @@ export class ByteWriter {
 export class ByteReader {
   readonly buffer: RawBuffer;
   at: number;
-  readonly end: number;
+  /** May be moved within the source, so that one reader serves many pieces of the same memory. */
+  end: number;
   private readonly view: DataView;
 
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {

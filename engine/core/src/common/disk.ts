@@ -33,6 +33,7 @@ export interface Disk {
   list(directory: string): Promise<string[]>;
   /** Makes a directory and its parents. */
   makeDirectory(directory: string): Promise<void>;
+  /** Removes an empty directory; fails with ENOTEMPTY otherwise. */
   removeDirectory(directory: string): Promise<void>;
   /** Makes the names in a directory durable. */
   syncDirectory(directory: string): Promise<void>;

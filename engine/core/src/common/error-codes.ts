@@ -13,6 +13,70 @@ export const ERROR_CODES = {
   CORRUPT_DATA: 'internal',
   /** An option with an impossible or unknown value. */
   INVALID_OPTION: 'user',
+  /** A custom partitioner returned something that is no channel. */
+  INVALID_PARTITION: 'user',
+  /** A user function threw, or an operator failed; the cause is attached. */
+  OPERATOR_FAILED: 'user',
+  /** A user function returned a promise where none can be awaited. */
+  PROMISE_RETURNED: 'user',
+  /** Operators that cannot be connected as the program says. */
+  INVALID_PLAN: 'user',
+  /** Two operators with the same uid. */
+  DUPLICATE_UID: 'user',
+  /** The program, evaluated again in a slot, builds another graph than the one that was submitted. */
+  GRAPH_DIFFERS: 'user',
+  /** A second `execute`, or a change to a job that has been executed. */
+  ALREADY_EXECUTED: 'user',
+  /** The disk, or the user's quota on it, is full. */
+  DISK_FULL: 'user',
+  /** A file of a checkpoint is damaged or missing. */
+  CHECKPOINT_CORRUPT: 'internal',
+  /** There is no checkpoint at the given path. */
+  CHECKPOINT_NOT_FOUND: 'user',
+  /** A checkpoint whose state does not belong to the program's operators. */
+  CHECKPOINT_OF_ANOTHER_JOB: 'user',
+  /** A checkpoint written by a later version. */
+  CHECKPOINT_VERSION: 'user',
+  /** Another maximum parallelism than the one that the state was divided by. */
+  MAX_PARALLELISM_MISMATCH: 'user',
+  /** Another process has changed the job record. */
+  JOB_RECORD_CONFLICT: 'internal',
+  /** More checkpoints failed in a row than tolerated. */
+  CHECKPOINT_FAILED: 'internal',
+  /** Output that a checkpoint promised is gone. */
+  SINK_DATA_LOSS: 'connector',
+  /** A sink cannot write its output. */
+  SINK_WRITE_FAILED: 'connector',
+  /** A state that is declared under another kind or schema than it was stored or declared under before. */
+  STATE_INCOMPATIBLE: 'user',
+  /** Checked mode: a state's value was changed in place and `update` was not called. */
+  STATE_CHANGED_WITHOUT_UPDATE: 'user',
+  /** A record of an input file that its format cannot parse. */
+  MALFORMED_RECORD: 'user',
+  /** An input file or directory that cannot be read. */
+  INPUT_UNREADABLE: 'connector',
+  /** An input file that is not as it was when the job found it. */
+  INPUT_CHANGED: 'user',
+  /** A timer for a time that is not a number. */
+  INVALID_TIMER: 'user',
+  /** Something that is no function, or an instance of a function class that cannot be copied for each subtask. */
+  INVALID_FUNCTION: 'user',
+  /** A record without a timestamp where event time is needed. */
+  NO_TIMESTAMP: 'user',
+  /** An asynchronous call took longer than its timeout. */
+  ASYNC_TIMEOUT: 'user',
+  /** Keyed state or timers in an operator whose input is not keyed. */
+  NO_KEYED_STATE: 'user',
+  /** A slot ended without being asked to (crash, out of memory). */
+  SLOT_LOST: 'internal',
+  /** The same record failed three attempts in a row. */
+  REPEATED_FAILURE: 'user',
+  /** There is no program at the given path. */
+  PROGRAM_NOT_FOUND: 'user',
+  /** A program that cannot be bundled: it does not parse, or imports what is not there. */
+  PROGRAM_INVALID: 'user',
+  /** The program's file is not what it was when the job was started. */
+  PROGRAM_CHANGED: 'user',
 } as const;
 
 /** Who has to act: the user's program or options, a system outside, or the engine. */

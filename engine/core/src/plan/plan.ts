@@ -17,7 +17,8 @@ export interface PlanEdge {
   readonly from: string;
   /** The side output it reads; undefined: the main output. */
   readonly sideOutput: string | undefined;
-  readonly partitioning: Partitioning;
+  /** Undefined: forward where producer and consumer have the same parallelism, else rebalance. Decided in the job graph. */
+  readonly partitioning: Partitioning | undefined;
   /** Which input of the consumer: 0 or 1. Several edges on one input are a union. */
   readonly input: 0 | 1;
   /** Fields that travel, where the job declares them; undefined: whole records. */

@@ -1,0 +1,22 @@
+/** Program arguments (`-- --name value --flag`) as the parameters of `defineJob`. */
+import { MillstreamError } from 'millstream';
+
+/** `--name value`, `--name=value` and `--flag` (the value is then 'true'). Throws INVALID_OPTION on anything else. */
+export function parseProgramArguments(argv: readonly string[]): Record<string, string> {
+  const parameters: Record<string, string> = {};
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] as string;
+    const match = /^--([^=]+)(?:=(.*))?$/s.exec(word);
+    if (match === null) {
+      throw new MillstreamError('INVALID_OPTION', `Cannot read the program argument "${word}": arguments of a defined job are --name value pairs.`);
+    }
+    const name = match[1] as string;
+    const next = argv[i + 1];
+    if (match[2] !== undefined) parameters[name] = match[2];
+    else if (next !== undefined && !next.startsWith('--')) {
+      parameters[name] = next;
+      i++;
+    } else parameters[name] = 'true';
+  }
+  return parameters;
+}

@@ -1,0 +1,62 @@
+/**
+ * Collects what a program adds to its environment, once: after `build` nothing can be added or changed.
+ * Knows the stream classes only through `StreamFactory`, because they extend and make each other.
+ */
+import { MillstreamError } from '../common/errors.js';
+import type { JobOptions } from '../config/options.js';
+import { parseOptions, resolveOptions } from '../config/resolve-options.js';
+import { buildPlan } from '../plan/build-plan.js';
+import { createDraft, type NodeDraft, type NodeSpecification } from '../plan/draft.js';
+import type { JobProgram, PlainValue } from '../plan/plan.js';
+import type { EvaluationContext } from './evaluation.js';
+import type { StreamFactory } from './stream-factory.js';
+
+/** The job that an environment builds. Internal: users see the environment and its streams. */
+export class JobBuilder {
+  readonly streams: StreamFactory;
+  /** Undefined: a program of its own, outside of an evaluation. */
+  readonly context: EvaluationContext | undefined;
+  /** Set while `defineJob`'s function runs: Millstream executes its job. */
+  executeRefusal: string | undefined;
+  readonly #drafts: NodeDraft[] = [];
+  readonly #options: Record<string, PlainValue> = {};
+  #builtAs: string | undefined;
+
+  constructor(streams: StreamFactory, context: EvaluationContext | undefined) {
+    this.streams = streams;
+    this.context = context;
+  }
+
+  /** Adds a node. */
+  add(specification: NodeSpecification): NodeDraft {
+    this.requireOpen(`add operator "${specification.name ?? specification.kind}"`);
+    const draft = createDraft(specification);
+    this.#drafts.push(draft);
+    return draft;
+  }
+
+  /** Throws ALREADY_EXECUTED if the job has been executed; `action` completes "Cannot …". */
+  requireOpen(action: string): void {
+    if (this.#builtAs === undefined) return;
+    throw new MillstreamError(
+      'ALREADY_EXECUTED',
+      `Cannot ${action}: job "${this.#builtAs}" has been executed already. Make a new environment for another job.`,
+    );
+  }
+
+  /** Sets options; throws INVALID_OPTION. */
+  configure(options: JobOptions): void {
+    this.requireOpen('set options');
+    Object.assign(this.#options, parseOptions(options));
+  }
+
+  /** Freezes the job. */
+  build(jobName: string | undefined): JobProgram {
+    this.requireOpen(`execute job "${jobName ?? this.#builtAs}"`);
+    const options = { ...this.#options, ...parseOptions(this.context?.options ?? {}) };
+    const name = jobName ?? resolveOptions(options)['pipeline.name'] ?? 'Millstream job';
+    const program = buildPlan({ jobName: name, drafts: this.#drafts, parameters: this.context?.parameters ?? {}, options });
+    this.#builtAs = name;
+    return program;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Where a restore starts: what `--from <path>` means. A path is a checkpoint's directory (chk-…) or its `_metadata`, a savepoint's
+ * directory, or a job's directory, which means its latest checkpoint according to its job record.
+ *
+ * Invariants: 1. the latest checkpoint is what the job record says, never what a listing shows; 2. a checkpoint whose job record is there
+ * and does not list it never became complete (or was dropped), and is refused.
+ */
+import type { Disk } from '../common/disk.js';
+import { diskErrorCode } from '../common/disk-error.js';
+import { normalizeDirectory } from '../common/disk-path.js';
+import { checkpointNotFoundError } from './checkpoint-errors.js';
+import { type CompletedCheckpoint, checkpointBefore, type JobRecord, latestCheckpoint } from './job-record.js';
+import { JobRecordStore } from './job-record-store.js';
+import { type CheckpointMetadata, withPaths } from './metadata.js';
+import { decodeMetadata } from './metadata-format.js';
+import { epochOfDirectory, METADATA_FILE, resolveStatePath } from './state-path.js';
+
+/** A checkpoint that can be restored. */
+export interface RestorePoint {
+  /** Its directory. */
+  readonly path: string;
+  /** With absolute paths of files: they can be opened from everywhere. */
+  readonly metadata: CheckpointMetadata;
+  /** The checkpoint before it, for errors; undefined if none is known. */
+  readonly previous: string | undefined;
+  /** All its committables are known to be committed: commit nothing. */
+  readonly committed: boolean;
+}
+
+/** Finds and reads the checkpoint that `from` means. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_VERSION. */
+export async function openRestorePoint(disk: Disk, from: string): Promise<RestorePoint> {
+  let path = normalizeDirectory(from);
+  if (path.endsWith(`/${METADATA_FILE}`)) path = path.slice(0, -METADATA_FILE.length - 1);
+  if (await disk.exists(`${path}/${METADATA_FILE}`)) return await openDirectory(disk, path);
+  if (!(await disk.exists(path))) {
+    const found =
+      epochOfDirectory(path.slice(path.lastIndexOf('/') + 1)) === undefined ? 'there is nothing' : 'there is no such checkpoint';
+    throw checkpointNotFoundError(from, `${found}${await offerLatest(disk, parentOf(path))}`);
+  }
+  const record = await loadRecord(disk, path);
+  if (record === undefined) throw checkpointNotFoundError(from, `the directory has neither '${METADATA_FILE}' nor a job record`);
+  const latest = latestCheckpoint(record);
+  if (latest !== undefined) return await openListed(disk, path, record, latest);
+  if (record.restoredFrom === undefined) throw checkpointNotFoundError(from, 'the job has no complete checkpoint');
+  return await openRestorePoint(disk, resolveStatePath(path, record.restoredFrom));
+}
+
+/** Opens a checkpoint of a job's record: the latest, for an attempt that starts again. */
+export async function openListed(
+  disk: Disk,
+  jobDirectory: string,
+  record: JobRecord,
+  checkpoint: CompletedCheckpoint,
+): Promise<RestorePoint> {
+  const path = resolveStatePath(jobDirectory, checkpoint.path);
+  const before = checkpointBefore(record, checkpoint.epoch);
+  const previous = before === undefined ? undefined : resolveStatePath(jobDirectory, before.path);
+  const metadata = await readMetadata(disk, path, previous);
+  return { path, metadata, previous, committed: checkpoint.committed };
+}
+
+async function openDirectory(disk: Disk, path: string): Promise<RestorePoint> {
+  const record = await recordAround(disk, path);
+  if (record !== undefined) return await openListed(disk, record.directory, record.record, record.checkpoint);
+  const metadata = await readMetadata(disk, path, undefined);
+  const home = await loadRecord(disk, metadata.jobDirectory);
+  if (home?.run !== metadata.run) return { path, metadata, previous: undefined, committed: false };
+  const listed = home.checkpoints.find((checkpoint) => checkpoint.epoch === metadata.epoch);
+  if (listed === undefined) throw notComplete(path, metadata.epoch);
+  return { path, metadata, previous: undefined, committed: listed.committed };
+}
+
+/** The job record beside a checkpoint's directory, if that checkpoint is of its run. */
+async function recordAround(
+  disk: Disk,
+  path: string,
+): Promise<{ directory: string; record: JobRecord; checkpoint: CompletedCheckpoint } | undefined> {
+  const directory = parentOf(path);
+  const epoch = epochOfDirectory(path.slice(path.lastIndexOf('/') + 1));
+  const record = epoch === undefined ? undefined : await loadRecord(disk, directory);
+  if (record === undefined) return undefined;
+  const checkpoint = record.checkpoints.find((each) => each.epoch === epoch);
+  if (checkpoint !== undefined) return { directory, record, checkpoint };
+  throw notComplete(path, epoch as number);
+}
+
+function notComplete(path: string, epoch: number): Error {
+  return checkpointNotFoundError(path, `its job record does not list checkpoint ${epoch}: it never became complete, or was dropped since`);
+}
+
+async function readMetadata(disk: Disk, path: string, previous: string | undefined): Promise<CheckpointMetadata> {
+  const file = `${path}/${METADATA_FILE}`;
+  let bytes: Uint8Array;
+  try {
+    bytes = await disk.readFile(file);
+  } catch (error) {
+    if (diskErrorCode(error) !== 'ENOENT') throw error;
+    const offer = previous === undefined ? '' : `; the checkpoint before it is '${previous}'`;
+    throw checkpointNotFoundError(path, `it has no '${METADATA_FILE}'${offer}`, error);
+  }
+  return withPaths(decodeMetadata(bytes, file, previous), (relative) => resolveStatePath(path, relative));
+}
+
+/** The record in a directory; undefined where there is none. */
+async function loadRecord(disk: Disk, directory: string): Promise<JobRecord | undefined> {
+  if (!(await disk.exists(`${directory}/job.1`))) return undefined;
+  return (await new JobRecordStore(disk, directory, 'reader').load())?.record;
+}
+
+async function offerLatest(disk: Disk, directory: string): Promise<string> {
+  const record = await loadRecord(disk, directory);
+  const latest = record === undefined ? undefined : latestCheckpoint(record);
+  return latest === undefined ? '' : `; the latest of this job is '${resolveStatePath(directory, latest.path)}'`;
+}
+
+function parentOf(path: string): string {
+  return normalizeDirectory(`${path}/..`);
+}

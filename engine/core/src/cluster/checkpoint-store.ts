@@ -1,0 +1,42 @@
+/** Where an attempt's checkpoints go, as the attempt sees it: the job's directory with its record, or nowhere. */
+import type { CompletedCheckpoint, EpochInterval } from '../checkpoint/job-record.js';
+import type { CheckpointMetadata } from '../checkpoint/metadata.js';
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
+
+export interface CheckpointStore {
+  /** Where slots write state files; undefined: nothing is stored. */
+  readonly directory: string | undefined;
+  /** Writes a checkpoint's metadata, durable. */
+  writeMetadata(metadata: CheckpointMetadata): Promise<void>;
+  /** The commit point: lists the checkpoint in the job record. Returns those that are no longer listed. */
+  commit(metadata: CheckpointMetadata): Promise<readonly CompletedCheckpoint[]>;
+  /** Notes that everything of a checkpoint has been committed by the sinks. */
+  noteCommitted(epoch: number): Promise<void>;
+  reserveEpochs(): Promise<EpochInterval>;
+  discardCheckpoints(checkpoints: readonly CompletedCheckpoint[]): Promise<void>;
+  discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[]): Promise<void>;
+}
+
+/** For jobs without a checkpoint directory: the final commit still takes the coordinator's path, but nothing is stored. */
+export class NoCheckpointStore implements CheckpointStore {
+  readonly directory: undefined = undefined;
+  private next = 1;
+
+  async writeMetadata(): Promise<void> {}
+
+  async commit(): Promise<readonly CompletedCheckpoint[]> {
+    return [];
+  }
+
+  async noteCommitted(): Promise<void> {}
+
+  async reserveEpochs(): Promise<EpochInterval> {
+    const first = this.next;
+    this.next += 1000;
+    return { first, last: this.next - 1 };
+  }
+
+  async discardCheckpoints(): Promise<void> {}
+
+  async discardEpoch(): Promise<void> {}
+}

@@ -1,0 +1,246 @@
+/**
+ * A run of a job in this process: opens its checkpoint directory, starts attempts, restarts after failures as the restart strategy says,
+ * and cleans up at the end.
+ *
+ *     created ─▶ running ─▶ finished | stopped (checkpoint kept) | cancelled | failed
+ *                  ▲  │ failure, strategy allows
+ *                  └──┘ restarting
+ */
+import { resolve as resolvePath } from 'node:path';
+import { type JobRecord, createJobRecord, latestCheckpoint } from '../checkpoint/job-record.js';
+import { JobRecordStore } from '../checkpoint/job-record-store.js';
+import { checkRestore } from '../checkpoint/restore-check.js';
+import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/restore-point.js';
+import { CheckpointStorage } from '../checkpoint/storage.js';
+import type { Clock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+import { MillstreamError } from '../common/errors.js';
+import { entropySeed, seededRandom } from '../common/random.js';
+import { resolveOptions } from '../config/resolve-options.js';
+import { buildJobGraph } from '../plan/build-job-graph.js';
+import type { JobGraph } from '../plan/job-graph.js';
+import type { JobProgram } from '../plan/plan.js';
+import type { ProgramArtifact } from '../runtime/program-artifact.js';
+import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
+import { type AttemptObserver, type AttemptOutcome, ExecutionAttempt } from './execution-attempt.js';
+import { JobDirectoryStore } from './job-directory-store.js';
+import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
+import { createRestartStrategy, type RestartStrategy, RepeatedRecordTracker } from './restart-strategy.js';
+import { type RestoreShares, restoreShares } from './restore-shares.js';
+import { startSlot } from './slot-handle.js';
+
+/** Hears how a run goes; for progress and tests. */
+export interface RunObserver extends AttemptObserver {
+  attemptStarted(attempt: number, graph: JobGraph, restoredFrom: string | undefined): void;
+  restarting(error: MillstreamError, delayMs: number): void;
+}
+
+export type RunOutcome =
+  | { readonly type: 'finished' }
+  /** `checkpoint`: the directory to resume from. */
+  | { readonly type: 'stopped'; readonly checkpoint: string }
+  | { readonly type: 'cancelled' };
+
+export interface JobRunOptions {
+  readonly program: JobProgram;
+  readonly artifact: ProgramArtifact;
+  readonly options: RunOptions;
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly observer: RunObserver;
+}
+
+export class JobRun {
+  readonly run: string;
+  readonly graph: JobGraph;
+  readonly settings: RunSettings;
+  private readonly options: JobRunOptions;
+  private readonly strategy: RestartStrategy;
+  private readonly repeated = new RepeatedRecordTracker();
+  private attempt: ExecutionAttempt | undefined;
+  private directoryStore: JobDirectoryStore | undefined;
+  private stopWanted: 'stop' | 'cancel' | undefined;
+  private pause: { wake: () => void } | undefined;
+
+  constructor(options: JobRunOptions) {
+    this.options = options;
+    const { plan } = options.program;
+    this.settings = runSettings(plan, options.options);
+    this.graph = buildJobGraph(plan);
+    const seed = options.options.seed ?? entropySeed();
+    this.run = seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
+    this.strategy = createRestartStrategy(resolveOptions(plan.options), {
+      checkpointing: this.settings.checkpoints.intervalMs !== undefined,
+      random: seededRandom(seed),
+    });
+  }
+
+  /** Runs to the end. Throws the job's error if it fails. */
+  async execute(): Promise<RunOutcome> {
+    const start = await this.open();
+    let point = start;
+    for (;;) {
+      const { attempt, epochs } = await this.nextAttempt();
+      const shares = point === undefined ? undefined : await this.shares(point);
+      if (this.stopWanted !== undefined) return { type: 'cancelled' };
+      const outcome = await this.runAttempt(attempt, epochs, shares, point?.path);
+      if (outcome.type !== 'failed') return await this.ended(outcome);
+      if (!(await this.restartAfter(outcome))) return { type: 'cancelled' };
+      point = (await this.latest()) ?? start;
+    }
+  }
+
+  /** Ends the run: with a last checkpoint to resume from if there is a checkpoint directory, else at once. */
+  stop(): void {
+    if (this.stopWanted !== undefined || this.directoryStore === undefined || this.attempt === undefined) {
+      this.cancel();
+      return;
+    }
+    this.stopWanted = 'stop';
+    this.directoryStore.ending = true;
+    this.attempt.request({ id: 'stop', kind: 'checkpoint', stop: 'suspend', directory: undefined });
+  }
+
+  /** Ends the run at once. Completed checkpoints stay. */
+  cancel(): void {
+    this.stopWanted = 'cancel';
+    this.attempt?.cancel();
+    this.pause?.wake();
+  }
+
+  /** Kills a slot as a crash would; for tests and demonstrations. */
+  killSlot(slot: number): void {
+    this.attempt?.killSlot(slot);
+  }
+
+  private async open(): Promise<RestorePoint | undefined> {
+    const { disk, options, program } = this.options;
+    const point = options.from === undefined ? undefined : await openRestorePoint(disk, resolvePath(options.from));
+    if (point !== undefined) this.checkPoint(point);
+    if (this.settings.checkpointDirectory === undefined) return point;
+    const directory = resolvePath(this.settings.checkpointDirectory, `${safeName(program.plan.jobName)}-${this.run}`);
+    const storage = new CheckpointStorage(disk, directory);
+    await storage.prepare();
+    const records = new JobRecordStore(disk, directory, this.run);
+    const record: JobRecord = createJobRecord({
+      job: program.plan.jobName,
+      run: this.run,
+      term: 1,
+      structuralHash: program.plan.structuralHash,
+      restoredFrom: point?.path,
+    });
+    const version = await records.compareAndSet(0, record);
+    this.directoryStore = new JobDirectoryStore({ disk, storage, records, version, record, retained: this.settings.retainedCheckpoints });
+    return point;
+  }
+
+  private checkPoint(point: RestorePoint): void {
+    const { program, options } = this.options;
+    checkRestore(
+      point.metadata,
+      point.path,
+      {
+        jobName: program.plan.jobName,
+        operators: this.graph.vertices.flatMap((vertex) =>
+          vertex.chain.map(({ node }) => ({ operatorId: node.id, maxParallelism: vertex.maxParallelism })),
+        ),
+      },
+      { allowNonRestoredState: options.allowNonRestoredState ?? false },
+    );
+  }
+
+  private async nextAttempt(): Promise<{ attempt: number; epochs: { first: number; last: number } }> {
+    if (this.directoryStore !== undefined) return await this.directoryStore.startAttempt();
+    this.plainAttempts++;
+    return { attempt: this.plainAttempts, epochs: await this.plainStore.reserveEpochs() };
+  }
+
+  private plainAttempts = 0;
+  private readonly plainStore = new NoCheckpointStore();
+
+  private async shares(point: RestorePoint): Promise<RestoreShares> {
+    const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.options.disk, point.path);
+    return await restoreShares(point, this.graph, storage);
+  }
+
+  private async latest(): Promise<RestorePoint | undefined> {
+    const store = this.directoryStore;
+    const checkpoint = store === undefined ? undefined : latestCheckpoint(store.record);
+    if (store === undefined || checkpoint === undefined) return undefined;
+    return await openListed(this.options.disk, store.directory, store.record, checkpoint);
+  }
+
+  private async runAttempt(
+    attempt: number,
+    epochs: { first: number; last: number },
+    restore: RestoreShares | undefined,
+    restoredFrom: string | undefined,
+  ): Promise<AttemptOutcome> {
+    const { program, artifact, options, clock, disk, observer } = this.options;
+    const store: CheckpointStore = this.directoryStore ?? this.plainStore;
+    const execution = new ExecutionAttempt({
+      run: this.run,
+      attempt,
+      program,
+      graph: this.graph,
+      artifact,
+      store,
+      epochs,
+      restore,
+      checkpoints: this.settings.checkpoints,
+      defaultParallelism: this.settings.defaultParallelism,
+      channels: this.settings.channels,
+      alignBarriers: this.settings.alignBarriers,
+      checked: options.checked ?? false,
+      seed: options.seed ?? entropySeed(),
+      watermarkIntervalMs: this.settings.watermarkIntervalMs,
+      sampleDelays: options.sampleDelays ?? false,
+      youngGenerationMb: options.youngGenerationMb ?? 64,
+      clock,
+      disk,
+      startSlot,
+      observer,
+    });
+    this.attempt = execution;
+    observer.attemptStarted(attempt, this.graph, restoredFrom);
+    const outcome = await execution.run();
+    this.attempt = undefined;
+    return outcome;
+  }
+
+  private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
+    if (outcome.type === 'stopped') {
+      const point = (await this.latest()) as RestorePoint;
+      return { type: 'stopped', checkpoint: point.path };
+    }
+    if (outcome.type === 'finished') {
+      await this.directoryStore?.remove();
+      return { type: 'finished' };
+    }
+    return { type: 'cancelled' };
+  }
+
+  /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */
+  private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }): Promise<boolean> {
+    const { clock, observer } = this.options;
+    if (this.stopWanted !== undefined) return false;
+    const { error, position } = outcome;
+    if (position !== undefined && this.repeated.failed(position)) {
+      throw new MillstreamError('REPEATED_FAILURE', `The job fails: the same record failed three attempts in a row. ${error.message}`, { cause: error });
+    }
+    const answer = this.strategy.next(clock.monotonic());
+    if (!answer.restart) throw error;
+    observer.restarting(error, answer.delayMs);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.pause = { wake: resolve };
+    const timer = clock.schedule(answer.delayMs, resolve);
+    await promise;
+    timer.cancel();
+    this.pause = undefined;
+    return this.stopWanted === undefined;
+  }
+}
+
+function safeName(name: string): string {
+  return name.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60) || 'job';
+}

@@ -1,0 +1,59 @@
+/** The settings of one run in the embedded driver: what the program set, overridden by what the command line or the caller says. */
+import type { CheckpointConfig } from '../checkpoint/coordinator-state.js';
+import { resolveOptions } from '../config/resolve-options.js';
+import type { Plan } from '../plan/plan.js';
+import { type ChannelSetting, DEFAULT_RING } from '../runtime/deployment.js';
+
+/** How to run a job in this process. All optional. */
+export interface RunOptions {
+  /** Start from this checkpoint, savepoint or job directory. */
+  readonly from?: string;
+  /** State of operators that the program no longer has may be left behind. Default: false. */
+  readonly allowNonRestoredState?: boolean;
+  /** Deep-freeze records and compare state, to find programs that change what they must not. Default: false. */
+  readonly checked?: boolean;
+  /** Encode records on keyed edges even within a slot; for measurements. Default: false. */
+  readonly forceCodec?: boolean;
+  /** Generated chains and codecs; false runs their interpreted twins. Default: true. */
+  readonly codegen?: boolean;
+  /** Sample the longest delay of each slot's loop every ms. Default: false. */
+  readonly sampleDelays?: boolean;
+  /** Size of each slot's young generation, MB. Default: 64. */
+  readonly youngGenerationMb?: number;
+  /** Seed of the engine's randomness (shuffle, jitter). Default: chosen anew. */
+  readonly seed?: number;
+}
+
+export interface RunSettings {
+  readonly checkpoints: CheckpointConfig;
+  /** Undefined: nothing is stored. */
+  readonly checkpointDirectory: string | undefined;
+  readonly retainedCheckpoints: number;
+  readonly watermarkIntervalMs: number;
+  readonly defaultParallelism: number;
+  readonly channels: ChannelSetting;
+  readonly alignBarriers: boolean;
+}
+
+/** Where checkpoints go if checkpointing is on and no directory is set. */
+export const DEFAULT_CHECKPOINT_DIRECTORY = '.millstream/checkpoints';
+
+export function runSettings(plan: Plan, run: RunOptions): RunSettings {
+  const options = resolveOptions(plan.options);
+  const intervalMs = options['execution.checkpointing.interval'];
+  const directory = options['execution.checkpointing.dir'];
+  return {
+    checkpoints: {
+      intervalMs,
+      minPauseMs: options['execution.checkpointing.min-pause'],
+      timeoutMs: options['execution.checkpointing.timeout'],
+      tolerableFailures: options['execution.checkpointing.tolerable-failed-checkpoints'],
+    },
+    checkpointDirectory: directory ?? (intervalMs === undefined && run.from === undefined ? undefined : DEFAULT_CHECKPOINT_DIRECTORY),
+    retainedCheckpoints: options['execution.checkpointing.num-retained'],
+    watermarkIntervalMs: options['pipeline.auto-watermark-interval'],
+    defaultParallelism: options['parallelism.default'],
+    channels: { ring: DEFAULT_RING, forceCodec: run.forceCodec ?? false, codegen: run.codegen ?? true },
+    alignBarriers: options['execution.checkpointing.mode'] === 'EXACTLY_ONCE',
+  };
+}

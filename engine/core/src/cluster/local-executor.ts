@@ -1,0 +1,106 @@
+/**
+ * Runs jobs in this process: the embedded driver behind `execute`, `executeAndCollect` and the command line.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import type { JobExecutionResult, JobExecutor } from '../api/job-executor.js';
+import { systemClock } from '../common/clock.js';
+import { MillstreamError } from '../common/errors.js';
+import { crc32 } from '../common/checksum.js';
+import { nodeDisk } from '../common/node-disk.js';
+import type { JobProgram } from '../plan/plan.js';
+import { decodeValue } from '../runtime/operator-state.js';
+import type { ProgramArtifact } from '../runtime/program-artifact.js';
+import { JobRun, type RunObserver, type RunOutcome } from './job-run.js';
+import type { RunOptions } from './job-settings.js';
+
+/** An observer that hears nothing; spread it and replace what you need. */
+export const SILENT_OBSERVER: RunObserver = {
+  metrics: () => undefined,
+  collected: () => undefined,
+  checkpointCompleted: () => undefined,
+  checkpointFailed: () => undefined,
+  running: () => undefined,
+  attemptStarted: () => undefined,
+  restarting: () => undefined,
+};
+
+export interface LocalExecutorOptions {
+  readonly run?: RunOptions;
+  readonly observer?: RunObserver;
+  /** The module that slots evaluate; default: the process's main program. */
+  readonly moduleUrl?: string;
+  /** `process.argv` behind the program's name, in slots. Default: this process's. */
+  readonly argv?: readonly string[];
+  /** Hears of each run when it is created, to stop it. */
+  readonly onRun?: (run: JobRun) => void;
+  /** How the last run ended; not 'failed', which is thrown. */
+  readonly onOutcome?: (outcome: RunOutcome) => void;
+}
+
+/** Runs jobs in worker threads of this process. */
+export class LocalExecutor implements JobExecutor {
+  private readonly options: LocalExecutorOptions;
+
+  constructor(options: LocalExecutorOptions = {}) {
+    this.options = options;
+  }
+
+  async execute(program: JobProgram): Promise<JobExecutionResult> {
+    return await this.runJob(program, this.options.observer ?? SILENT_OBSERVER);
+  }
+
+  async collect(program: JobProgram): Promise<unknown[]> {
+    const observer = this.options.observer ?? SILENT_OBSERVER;
+    const node = program.plan.nodes.find((candidate) => candidate.kind === 'collect');
+    const limit = typeof node?.config.limit === 'number' ? node.config.limit : Number.POSITIVE_INFINITY;
+    const collected: unknown[] = [];
+    await this.runJob(program, {
+      ...observer,
+      collected: (_, values) => {
+        for (const value of decodeValue(values) as unknown[]) if (collected.length < limit) collected.push(value);
+      },
+    });
+    return collected;
+  }
+
+  private async runJob(program: JobProgram, observer: RunObserver): Promise<JobExecutionResult> {
+    const started = systemClock.monotonic();
+    const run = new JobRun({
+      program,
+      artifact: this.artifact(program),
+      options: this.options.run ?? {},
+      clock: systemClock,
+      disk: nodeDisk,
+      observer,
+    });
+    this.options.onRun?.(run);
+    const outcome = await run.execute();
+    this.options.onOutcome?.(outcome);
+    return { jobName: program.plan.jobName, run: run.run, durationMs: systemClock.monotonic() - started };
+  }
+
+  private artifact(program: JobProgram): ProgramArtifact {
+    const { plan } = program;
+    const url = this.options.moduleUrl ?? mainModuleUrl();
+    return {
+      url,
+      contentChecksum: url.startsWith('file:') ? crc32(readFileSync(new URL(url))) : undefined,
+      parameters: plan.parameters,
+      options: plan.options,
+      argv: this.options.argv ?? process.argv.slice(2),
+      plan,
+    };
+  }
+}
+
+function mainModuleUrl(): string {
+  const main = process.argv[1];
+  if (main === undefined || !existsSync(main)) {
+    throw new MillstreamError(
+      'PROGRAM_NOT_FOUND',
+      `Cannot run the job: slots evaluate the program again, and this process has no program file (${main ?? 'none'}). Put the program into a file and run that.`,
+    );
+  }
+  return pathToFileURL(main).href;
+}

@@ -1,0 +1,67 @@
+/** Divides a checkpoint among the subtasks of a new attempt. */
+import type { OperatorSnapshotMetadata } from '../checkpoint/metadata.js';
+import { type RestoredOperator, redistribute } from '../checkpoint/redistribute.js';
+import type { RestorePoint } from '../checkpoint/restore-point.js';
+import type { SplitSnapshot } from '../checkpoint/snapshot.js';
+import type { CheckpointStorage } from '../checkpoint/storage.js';
+import type { JobGraph, JobVertex } from '../plan/job-graph.js';
+import type { OperatorRestore, SubtaskRestore } from '../runtime/deployment.js';
+
+/** What each subtask and each enumerator of an attempt starts from. */
+export interface RestoreShares {
+  /** By vertex id; index: subtask. */
+  readonly subtasks: ReadonlyMap<string, readonly SubtaskRestore[]>;
+  /** By vertex id of the source. */
+  readonly sources: ReadonlyMap<string, { readonly enumeratorState: Uint8Array | undefined; readonly splits: readonly SplitSnapshot[] }>;
+}
+
+export async function restoreShares(point: RestorePoint, graph: JobGraph, storage: CheckpointStorage): Promise<RestoreShares> {
+  const byId = new Map(point.metadata.operators.map((operator) => [operator.operatorId, operator]));
+  const subtasks = new Map<string, readonly SubtaskRestore[]>();
+  const sources = new Map<string, { enumeratorState: Uint8Array | undefined; splits: readonly SplitSnapshot[] }>();
+  for (const vertex of graph.vertices) {
+    const restored = new Map<string, RestoredOperator>();
+    for (const { node } of vertex.chain) {
+      const operator = byId.get(node.id);
+      if (operator !== undefined) restored.set(node.id, await restoreOperator(operator, vertex, point, storage));
+    }
+    if (restored.size > 0) subtasks.set(vertex.id, subtaskShares(vertex, restored, point.committed));
+    const source = byId.get(vertex.id);
+    if (source !== undefined && vertex.inputs.length === 0) {
+      const { enumeratorState } = source;
+      sources.set(vertex.id, {
+        enumeratorState: enumeratorState === undefined ? undefined : await storage.readBytes(enumeratorState, point.previous),
+        splits: restored.get(vertex.id)?.splits ?? [],
+      });
+    }
+  }
+  return { subtasks, sources };
+}
+
+async function restoreOperator(
+  operator: OperatorSnapshotMetadata,
+  vertex: JobVertex,
+  point: RestorePoint,
+  storage: CheckpointStorage,
+): Promise<RestoredOperator> {
+  return redistribute(operator, await storage.loadOperatorStates(operator, point.previous), vertex.parallelism, vertex.maxParallelism);
+}
+
+function subtaskShares(vertex: JobVertex, restored: ReadonlyMap<string, RestoredOperator>, committed: boolean): SubtaskRestore[] {
+  const finished = vertex.chain.every(({ node }) => restored.get(node.id)?.finished === true);
+  return Array.from({ length: vertex.parallelism }, (_, subtask) => {
+    const operators: { [operatorId: string]: OperatorRestore } = {};
+    for (const [operatorId, operator] of restored) {
+      const share = operator.subtasks[subtask];
+      if (share === undefined) continue;
+      operators[operatorId] = {
+        keyedChains: share.keyedChains,
+        operatorState: share.operatorState,
+        watermarks: share.keyGroupWatermarks,
+        committables: committed ? [] : share.committables,
+        allCommittables: operator.committables,
+      };
+    }
+    return { operators, finished };
+  });
+}

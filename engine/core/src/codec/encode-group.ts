@@ -1,0 +1,90 @@
+/** The records of one shape in an encoder: knows how to encode them, and learns where they do not fit yet. */
+import type { ByteWriter } from '../common/bytes.js';
+import { invariant } from '../common/errors.js';
+import { TEXT_ASCII, TEXT_UTF8, TEXT_UTF16 } from './batch-format.js';
+import { type ColumnLayout, columnLayoutOf } from './column-layout.js';
+import type { ColumnScratch } from './column-scratch.js';
+import { type EncodeProgram, type EncodeSink, encodeProgramOf } from './encode-program.js';
+import { type Shape, widen } from './shape.js';
+import { encodeDefinition } from './shape-definition.js';
+
+export class EncodeGroup {
+  shape: Shape;
+  /** The records of the batch in work; empty between batches. */
+  readonly members: unknown[] = [];
+  private readonly checked: boolean;
+  private readonly codegen: boolean;
+  private wideLengths = false;
+  private layout: ColumnLayout;
+  private definition: Uint8Array;
+  private program: EncodeProgram | undefined;
+
+  constructor(shape: Shape, checked: boolean, codegen: boolean) {
+    this.shape = shape;
+    this.checked = checked;
+    this.codegen = codegen;
+    this.layout = columnLayoutOf(shape, false);
+    this.definition = encodeDefinition(shape, false);
+  }
+
+  /** Encodes into scratch and sink; returns `count`, or the index of the first record that does not fit. */
+  tryEncode(values: readonly unknown[], start: number, count: number, scratch: ColumnScratch, sink: EncodeSink): number {
+    scratch.ensure(this.layout.recordBytes * count);
+    sink.rows.length = 0;
+    this.program ??= encodeProgramOf(this.layout, this.checked, this.codegen);
+    return this.program(values, start, count, scratch, sink);
+  }
+
+  /** Widens the shape for these records, one of which did not fit. */
+  learn(values: readonly unknown[], start: number, end: number): void {
+    let shape = this.shape;
+    for (let i = start; i < end; i++) shape = widen(shape, values[i]);
+    if (shape === this.shape) {
+      // Its type was known, so it was a string too long for the short lengths.
+      invariant(!this.wideLengths, 'Cannot encode a record: it changes while it is read');
+      this.wideLengths = true;
+    }
+    this.adopt(shape);
+  }
+
+  private adopt(shape: Shape): void {
+    this.shape = shape;
+    this.layout = columnLayoutOf(shape, this.wideLengths);
+    this.definition = encodeDefinition(shape, this.wideLengths);
+    this.program = undefined;
+  }
+
+  /** Appends what `tryEncode` has just made of `count` records. */
+  write(out: ByteWriter, count: number, scratch: ColumnScratch, sink: EncodeSink): void {
+    const { layout, definition } = this;
+    const columnBytes = layout.recordBytes * count;
+    out.varint(definition.length);
+    out.bytes(definition);
+    out.reserve(columnBytes);
+    out.buffer.set(columnBytes === scratch.uint8.length ? scratch.uint8 : scratch.uint8.subarray(0, columnBytes), out.length);
+    out.length += columnBytes;
+    if (layout.hasStrings) writeStrings(out, sink.text);
+    if (layout.hasRows) {
+      out.u32(sink.rows.length);
+      out.bytes(sink.rows.view8());
+    }
+    sink.text = '';
+  }
+}
+
+function writeStrings(out: ByteWriter, text: string): void {
+  out.reserve(text.length * 3 + 5);
+  const start = out.length + 5;
+  let encoding = TEXT_ASCII;
+  let byteCount = out.buffer.utf8Write(text, start);
+  if (byteCount !== text.length) {
+    encoding = TEXT_UTF8;
+    if (!text.isWellFormed()) {
+      encoding = TEXT_UTF16;
+      byteCount = out.buffer.ucs2Write(text, start);
+    }
+  }
+  out.u8(encoding);
+  out.u32(byteCount);
+  out.length = start + byteCount;
+}

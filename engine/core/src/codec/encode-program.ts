@@ -1,0 +1,265 @@
+/**
+ * Fills the columns of one shape from records: as a generated function, or interpreted with the same result.
+ *
+ * Invariants: 1. a program either takes all records or returns the index of the first that does not fit its shape, and then what it
+ * wrote counts for nothing; 2. names of fields get into source only as JSON strings, and constants by binding.
+ */
+import type { ByteWriter } from '../common/bytes.js';
+import type { ClassRegistry } from './class-registry.js';
+import {
+  type ColumnLayout,
+  type Columns,
+  type LeafColumns,
+  TAG_DATE,
+  TAG_FALSE,
+  TAG_NULL,
+  TAG_NUMBER,
+  TAG_OTHER,
+  TAG_STRING,
+  TAG_TRUE,
+  TAG_UNDEFINED,
+} from './column-layout.js';
+import type { ColumnScratch } from './column-scratch.js';
+import { generatedFunction } from './generated-function.js';
+import { writeValue } from './row.js';
+import { BOOLEAN, DATE, DECLARED_ANY, DOUBLE, hasFields, INT, isInt32, isTuple, NULL, OTHER, STRING, UNDEFINED } from './shape.js';
+
+/** Longer strings need lengths of 4 bytes. */
+export const SHORT_LENGTH_MAX = 0xffff;
+
+/** What a program writes besides the columns. */
+export interface EncodeSink {
+  /** All strings, one after another. */
+  text: string;
+  /** Keeps the engine from dropping the reads that flatten strings. */
+  guard: number;
+  readonly rows: ByteWriter;
+  readonly registry: ClassRegistry | undefined;
+}
+
+/** Encodes values[start, start + count); returns `count`, or the index of the first record that does not fit. */
+export type EncodeProgram = (values: readonly unknown[], start: number, count: number, scratch: ColumnScratch, sink: EncodeSink) => number;
+
+/** `checked`: false if the fields are declared: further ones do not matter then, and in an integer column -0 becomes 0. */
+export function encodeProgramOf(layout: ColumnLayout, checked: boolean, codegen: boolean): EncodeProgram {
+  return (codegen ? generate(layout, checked) : undefined) ?? interpret(layout, checked);
+}
+
+const MISFIT = 'return i;';
+
+class Generator {
+  readonly setup: string[] = [];
+  readonly body: string[] = [];
+  readonly names: (readonly string[])[] = [];
+  private readonly wideLengths: boolean;
+  private readonly checked: boolean;
+  private variables = 0;
+
+  constructor(wideLengths: boolean, checked: boolean) {
+    this.wideLengths = wideLengths;
+    this.checked = checked;
+  }
+
+  /** Puts an expression's value into a variable and encodes it. `owner`: the tuple that it comes from, which may have a hole there. */
+  node(columns: Columns, expression: string, owner?: { tuple: string; index: number }): void {
+    const v = `v${this.variables++}`;
+    this.body.push(`const ${v} = ${expression};`);
+    if (columns.kind === 'leaf') {
+      if (owner !== undefined) this.body.push(`if (${v} === undefined && !Object.hasOwn(${owner.tuple}, ${owner.index})) ${MISFIT}`);
+      this.leaf(columns, v);
+    } else if (columns.kind === 'tuple') {
+      this.body.push(`if (!isTuple(${v}, ${columns.children.length})) ${MISFIT}`);
+      columns.children.forEach((child, index) => {
+        this.node(child, `${v}[${index}]`, { tuple: v, index });
+      });
+    } else {
+      if (this.checked) this.body.push(`if (!hasFields(${v}, names[${this.names.push(columns.names) - 1}])) ${MISFIT}`);
+      else this.body.push(`if (typeof ${v} !== 'object' || ${v} === null) ${MISFIT}`);
+      columns.children.forEach((child, index) => {
+        this.node(child, `${v}[${JSON.stringify(columns.names[index])}]`);
+      });
+    }
+  }
+
+  private leaf(leaf: LeafColumns, v: string): void {
+    const { mask } = leaf;
+    const cell = leaf.uint8 >= 0 ? this.cell('uint8', leaf.uint8) : '';
+    if (leaf.tagged) this.tagged(leaf, v, cell);
+    else if (mask === INT || mask === DOUBLE) this.body.push(`if (typeof ${v} !== 'number') ${MISFIT}`, this.number(leaf, v));
+    else if (mask === STRING) this.body.push(`if (typeof ${v} !== 'string') ${MISFIT}`, this.string(leaf, v));
+    else if (mask === BOOLEAN) this.body.push(`if (typeof ${v} !== 'boolean') ${MISFIT}`, `${cell} = ${v} ? 1 : 0;`);
+    else if (mask === DATE) this.body.push(`if (!isDate(${v})) ${MISFIT}`, `${this.cell('float64', leaf.float64)} = ${v}.getTime();`);
+    else if (mask === NULL) this.body.push(`if (${v} !== null) ${MISFIT}`);
+    else if (mask === UNDEFINED) this.body.push(`if (${v} !== undefined) ${MISFIT}`);
+    else if (mask === OTHER) this.body.push(`if (!isOther(${v})) ${MISFIT}`, `writeValue(rows, ${v}, registry);`);
+    else this.body.push(`writeValue(rows, ${v}, registry);`);
+  }
+
+  private tagged(leaf: LeafColumns, v: string, cell: string): void {
+    const { mask } = leaf;
+    const branches: string[] = [];
+    const branch = (bits: number, test: string, action: string): void => {
+      if ((mask & bits) !== 0) branches.push(`if (${test}) { ${action} }`);
+    };
+    branch(
+      INT | DOUBLE,
+      `typeof ${v} === 'number'`,
+      `${cell} = ${TAG_NUMBER}; ${(mask & (INT | DOUBLE)) === 0 ? '' : this.number(leaf, v)}`,
+    );
+    if ((mask & STRING) !== 0) branch(STRING, `typeof ${v} === 'string'`, `${cell} = ${TAG_STRING}; ${this.string(leaf, v)}`);
+    branch(BOOLEAN, `typeof ${v} === 'boolean'`, `${cell} = ${v} ? ${TAG_TRUE} : ${TAG_FALSE};`);
+    branch(NULL, `${v} === null`, `${cell} = ${TAG_NULL};`);
+    branch(UNDEFINED, `${v} === undefined`, `${cell} = ${TAG_UNDEFINED};`);
+    if ((mask & DATE) !== 0) branch(DATE, `isDate(${v})`, `${cell} = ${TAG_DATE}; ${this.cell('float64', leaf.float64)} = ${v}.getTime();`);
+    branch(OTHER, `isOther(${v})`, `${cell} = ${TAG_OTHER}; writeValue(rows, ${v}, registry);`);
+    this.body.push(`${branches.join(' else ')} else ${MISFIT}`);
+  }
+
+  private number(leaf: LeafColumns, v: string): string {
+    if ((leaf.mask & DOUBLE) !== 0) return `${this.cell('float64', leaf.float64)} = ${v};`;
+    const negativeZero = this.checked ? ` || (${v} === 0 && 1 / ${v} < 0)` : '';
+    return `if ((${v} | 0) !== ${v}${negativeZero}) ${MISFIT} ${this.cell('int32', leaf.int32)} = ${v};`;
+  }
+
+  private string(leaf: LeafColumns, v: string): string {
+    const limit = this.wideLengths ? '' : `if (${v}.length > ${SHORT_LENGTH_MAX}) ${MISFIT} `;
+    const lengths = this.cell(this.wideLengths ? 'int32' : 'uint16', leaf.lengths);
+    // Reading a unit flattens a string that was built by `+=`: left as it is inside the joined text, it made encoding 60 times slower
+    // (docs/performance).
+    return `${limit}if (${v}.length !== 0) guard |= ${v}.charCodeAt(0); ${lengths} = ${v}.length; text += ${v};`;
+  }
+
+  private cell(view: string, place: number): string {
+    const start = `${view}At${place}`;
+    if (!this.setup.some((line) => line.startsWith(`const ${start} `))) this.setup.push(`const ${start} = ${place} * count;`);
+    return `${view}[${start} + i]`;
+  }
+}
+
+function generate(layout: ColumnLayout, checked: boolean): EncodeProgram | undefined {
+  const generator = new Generator(layout.wideLengths, checked);
+  generator.node(layout.root, 'values[start + i]');
+  const source = `return function encodeRecords(values, start, count, scratch, sink) {
+  const { float64, int32, uint16, uint8 } = scratch;
+  const { rows, registry } = sink;
+  ${generator.setup.join('\n  ')}
+  let text = '';
+  let guard = 0;
+  for (let i = 0; i < count; i++) {
+    ${generator.body.join('\n    ')}
+  }
+  sink.text = text;
+  sink.guard = guard;
+  return count;
+};`;
+  return generatedFunction<EncodeProgram>(source, { hasFields, isTuple, isDate, isOther, writeValue, names: generator.names });
+}
+
+function isDate(value: unknown): value is Date {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Date.prototype;
+}
+
+/** What only a row can hold; functions and symbols too, which the row codec then refuses. */
+function isOther(value: unknown): boolean {
+  return typeof value === 'object'
+    ? value !== null && !isDate(value)
+    : typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean' && value !== undefined;
+}
+
+/** The interpreted twin. */
+class Interpreter {
+  private readonly layout: ColumnLayout;
+  private readonly checked: boolean;
+  private index = 0;
+  private count = 0;
+  private scratch!: ColumnScratch;
+  private sink!: EncodeSink;
+
+  constructor(layout: ColumnLayout, checked: boolean) {
+    this.layout = layout;
+    this.checked = checked;
+  }
+
+  run(values: readonly unknown[], start: number, count: number, scratch: ColumnScratch, sink: EncodeSink): number {
+    this.count = count;
+    this.scratch = scratch;
+    this.sink = sink;
+    sink.text = '';
+    for (let i = 0; i < count; i++) {
+      this.index = i;
+      if (!this.node(this.layout.root, values[start + i])) return i;
+    }
+    return count;
+  }
+
+  private node(columns: Columns, value: unknown): boolean {
+    if (columns.kind === 'leaf') return this.leaf(columns, value);
+    if (columns.kind === 'tuple') {
+      if (!isTuple(value, columns.children.length)) return false;
+      return columns.children.every((child, i) => (value[i] !== undefined || Object.hasOwn(value, i)) && this.node(child, value[i]));
+    }
+    const { names } = columns;
+    if (this.checked ? !hasFields(value, names) : typeof value !== 'object' || value === null) return false;
+    return columns.children.every((child, i) => this.node(child, (value as Record<string, unknown>)[names[i] as string]));
+  }
+
+  private leaf(leaf: LeafColumns, value: unknown): boolean {
+    const { mask } = leaf;
+    if (mask === DECLARED_ANY) return this.row(value);
+    if (leaf.tagged) return this.tagged(leaf, value);
+    if (mask === INT || mask === DOUBLE) return typeof value === 'number' && this.number(leaf, value);
+    if (mask === STRING) return typeof value === 'string' && this.string(leaf, value);
+    if (mask === BOOLEAN) return typeof value === 'boolean' && this.tag(leaf, value ? 1 : 0);
+    if (mask === DATE) return isDate(value) && this.date(leaf, value);
+    if (mask === NULL) return value === null;
+    return mask === UNDEFINED ? value === undefined : isOther(value) && this.row(value);
+  }
+
+  private tagged(leaf: LeafColumns, value: unknown): boolean {
+    const { mask } = leaf;
+    if (typeof value === 'number') return (mask & (INT | DOUBLE)) !== 0 && this.tag(leaf, TAG_NUMBER) && this.number(leaf, value);
+    if (typeof value === 'string') return (mask & STRING) !== 0 && this.tag(leaf, TAG_STRING) && this.string(leaf, value);
+    if (typeof value === 'boolean') return (mask & BOOLEAN) !== 0 && this.tag(leaf, value ? TAG_TRUE : TAG_FALSE);
+    if (value === null) return (mask & NULL) !== 0 && this.tag(leaf, TAG_NULL);
+    if (value === undefined) return (mask & UNDEFINED) !== 0 && this.tag(leaf, TAG_UNDEFINED);
+    if (isDate(value)) return (mask & DATE) !== 0 && this.tag(leaf, TAG_DATE) && this.date(leaf, value);
+    return (mask & OTHER) !== 0 && this.tag(leaf, TAG_OTHER) && this.row(value);
+  }
+
+  private tag(leaf: LeafColumns, tag: number): boolean {
+    this.scratch.uint8[leaf.uint8 * this.count + this.index] = tag;
+    return true;
+  }
+
+  private number(leaf: LeafColumns, value: number): boolean {
+    if ((leaf.mask & DOUBLE) !== 0) this.scratch.float64[leaf.float64 * this.count + this.index] = value;
+    else if (this.checked ? isInt32(value) : (value | 0) === value) this.scratch.int32[leaf.int32 * this.count + this.index] = value;
+    else return false;
+    return true;
+  }
+
+  private string(leaf: LeafColumns, value: string): boolean {
+    const at = leaf.lengths * this.count + this.index;
+    if (this.layout.wideLengths) this.scratch.int32[at] = value.length;
+    else if (value.length <= SHORT_LENGTH_MAX) this.scratch.uint16[at] = value.length;
+    else return false;
+    if (value.length !== 0) this.sink.guard |= value.charCodeAt(0);
+    this.sink.text += value;
+    return true;
+  }
+
+  private date(leaf: LeafColumns, value: Date): boolean {
+    this.scratch.float64[leaf.float64 * this.count + this.index] = value.getTime();
+    return true;
+  }
+
+  private row(value: unknown): boolean {
+    writeValue(this.sink.rows, value, this.sink.registry);
+    return true;
+  }
+}
+
+function interpret(layout: ColumnLayout, checked: boolean): EncodeProgram {
+  const interpreter = new Interpreter(layout, checked);
+  return (values, start, count, scratch, sink) => interpreter.run(values, start, count, scratch, sink);
+}

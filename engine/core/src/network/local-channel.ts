@@ -1,0 +1,61 @@
+/**
+ * The transport between two subtasks of one slot: batches go by reference through a bounded queue and come back to be filled again.
+ */
+import type { InputChannel, Transport } from './channel.js';
+import { type ControlElement, RecordBatch, type StreamElement } from './element.js';
+
+/** Batches that may wait in the queue. Control elements need no room. */
+const QUEUE_BATCHES_MAX = 8;
+
+export class LocalChannel implements Transport, InputChannel {
+  private readonly queue: StreamElement[] = [];
+  private head = 0;
+  private batches = 0;
+  private readonly spares: RecordBatch[] = [];
+
+  offerBatch(batch: RecordBatch): boolean {
+    if (this.batches >= QUEUE_BATCHES_MAX) return false;
+    this.batches++;
+    this.queue.push(batch);
+    return true;
+  }
+
+  offerControl(element: ControlElement): boolean {
+    this.queue.push(element);
+    return true;
+  }
+
+  hasCredit(): boolean {
+    return this.batches < QUEUE_BATCHES_MAX;
+  }
+
+  takeSpare(): RecordBatch {
+    return this.spares.pop() ?? new RecordBatch();
+  }
+
+  hasElement(): boolean {
+    return this.head < this.queue.length;
+  }
+
+  poll(): StreamElement | undefined {
+    const queue = this.queue;
+    if (this.head === queue.length) return undefined;
+    const element = queue[this.head++];
+    if (this.head === queue.length) {
+      queue.length = 0;
+      this.head = 0;
+    } else if (this.head > 64) {
+      queue.splice(0, this.head);
+      this.head = 0;
+    }
+    if (element instanceof RecordBatch) this.batches--;
+    return element;
+  }
+
+  recycle(batch: RecordBatch): void {
+    // Clearing keeps consumed records from living on in the old generation until they are overwritten.
+    batch.values.fill(undefined, 0, batch.count);
+    batch.count = 0;
+    if (this.spares.length < QUEUE_BATCHES_MAX) this.spares.push(batch);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A single-producer, single-consumer ring of fixed slots in shared memory: the bytes of one channel between two slots.
+ *
+ *      tail (consumer)        head (producer)
+ *        ▼                      ▼
+ *     ┌─────┬─────┬─────┬─────┬─────┬─────┐      slot: kind i32 | length i32 | payload
+ *     │     │ ███ │ ███ │ ███ │     │     │      a frame larger than a slot goes in several: MORE, MORE, …, LAST
+ *     └─────┴─────┴─────┴─────┴─────┴─────┘
+ *
+ * Invariants: 1. only the producer writes `head`, only the consumer `tail`; both only grow (mod 2^32); 2. a slot belongs to the
+ * consumer from the store of `head` to the store of `tail`; 3. nothing waits here: who finds no room or no frame comes back after a
+ * wake-up of the other side.
+ */
+import { type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
+
+export const FRAME_LAST = 1;
+export const FRAME_MORE = 2;
+export const FRAME_CONTROL = 3;
+
+const HEAD = 0;
+/** A cache line apart, so that the two sides do not invalidate each other's line with every store. */
+const TAIL = 16;
+const HEADER_BYTES = 128;
+const SLOT_HEADER_BYTES = 8;
+
+export interface RingLayout {
+  readonly slots: number;
+  /** Payload bytes of a slot; a multiple of 8. */
+  readonly slotBytes: number;
+}
+
+/** Shared memory for one ring. */
+export function allocateRing(layout: RingLayout): SharedArrayBuffer {
+  return new SharedArrayBuffer(HEADER_BYTES + layout.slots * (layout.slotBytes + SLOT_HEADER_BYTES));
+}
+
+class RingSide {
+  readonly slotBytes: number;
+  protected readonly slots: number;
+  protected readonly control: Int32Array;
+  protected readonly headers: Int32Array[] = [];
+  protected readonly payloads: RawBuffer[] = [];
+
+  constructor(memory: SharedArrayBuffer, layout: RingLayout) {
+    this.slots = layout.slots;
+    this.slotBytes = layout.slotBytes;
+    this.control = new Int32Array(memory, 0, HEADER_BYTES / 4);
+    for (let i = 0; i < layout.slots; i++) {
+      const offset = HEADER_BYTES + i * (layout.slotBytes + SLOT_HEADER_BYTES);
+      this.headers.push(new Int32Array(memory, offset, 2));
+      this.payloads.push(rawBufferOver(new Uint8Array(memory, offset + SLOT_HEADER_BYTES, layout.slotBytes)));
+    }
+  }
+}
+
+/** The producer's side. */
+export class RingWriter extends RingSide {
+  private head = 0;
+
+  /** Free slots. */
+  room(): number {
+    return this.slots - ((this.head - Atomics.load(this.control, TAIL)) | 0);
+  }
+
+  /** The payload of the next free slot; only if `room() > 0`. */
+  next(): RawBuffer {
+    return this.payloads[(this.head >>> 0) % this.slots] as RawBuffer;
+  }
+
+  /** Hands the slot of `next` to the consumer. True if the ring was empty before, so that the consumer may be asleep. */
+  publish(kind: number, length: number): boolean {
+    const header = this.headers[(this.head >>> 0) % this.slots] as Int32Array;
+    header[0] = kind;
+    header[1] = length;
+    const before = this.head;
+    this.head = (before + 1) | 0;
+    Atomics.store(this.control, HEAD, this.head);
+    return Atomics.load(this.control, TAIL) === before;
+  }
+}
+
+/** The consumer's side. */
+export class RingReader extends RingSide {
+  private tail = 0;
+  kind = 0;
+  length = 0;
+
+  hasFrame(): boolean {
+    return Atomics.load(this.control, HEAD) !== this.tail;
+  }
+
+  /** The oldest frame's payload (`kind` and `length` are set), undefined if there is none. It stays until `release`. */
+  peek(): RawBuffer | undefined {
+    if (Atomics.load(this.control, HEAD) === this.tail) return undefined;
+    const at = (this.tail >>> 0) % this.slots;
+    const header = this.headers[at] as Int32Array;
+    this.kind = header[0] as number;
+    this.length = header[1] as number;
+    return this.payloads[at] as RawBuffer;
+  }
+
+  /** Gives the oldest frame's slot back. True if the ring was full before, so that the producer may be asleep. */
+  release(): boolean {
+    const before = this.tail;
+    this.tail = (before + 1) | 0;
+    // Store before load, as in `publish`: of a producer that finds the ring full and this consumer, at least one sees the other.
+    Atomics.store(this.control, TAIL, this.tail);
+    return ((Atomics.load(this.control, HEAD) - before) | 0) === this.slots;
+  }
+}

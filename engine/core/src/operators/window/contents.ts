@@ -1,0 +1,176 @@
+/**
+ * What a window keeps for each key and what it emits when it fires: a reduced value, an accumulator, all elements; joins have their
+ * own (window-join). The window operators know nothing else of the functions they run.
+ */
+import type { Schema } from '../../codec/schema.js';
+import type { Key } from '../../common/key.js';
+import type { AggregateFunction, ReduceFunction } from '../../state/descriptors.js';
+import { copyValue } from '../copy-value.js';
+import type { Budget, Output } from '../operator.js';
+import { checkedResult } from '../promise-check.js';
+import type { Window } from './window.js';
+import type { WindowCall } from './window-call.js';
+
+export interface WindowContents {
+  /** The fields of the contents, if they have just declared ones. */
+  readonly schema: Schema<unknown> | undefined;
+  /** Whether `merge` works; session windows need it. */
+  readonly canMerge: boolean;
+  open?(): Promise<void> | void;
+  close?(): Promise<void> | void;
+  /** Contents of one element. `side`: the input it came from. */
+  first(value: unknown, side: 0 | 1): unknown;
+  /** May change and return `contents`. */
+  add(contents: unknown, value: unknown, side: 0 | 1): unknown;
+  merge(left: unknown, right: unknown): unknown;
+  /**
+   * Emits results. `keep`: the contents live on, so they must not be what is emitted. Resumable: after false, called again with equal
+   * arguments.
+   */
+  fire(key: Key, window: Window, contents: unknown, timestamp: number, keep: boolean, budget: Budget): boolean;
+}
+
+/** For firings inside `processElement`, which cannot stop. */
+export const UNLIMITED: Budget = { exhausted: () => false };
+
+/** Emits one value per firing, through the window function if there is one. */
+abstract class SingleResult {
+  readonly schema: Schema<unknown> | undefined;
+  protected readonly operator: string;
+  private readonly output: Output<unknown>;
+  private readonly process: WindowCall | undefined;
+
+  constructor(operator: string, output: Output<unknown>, process: WindowCall | undefined, schema: Schema<unknown> | undefined) {
+    this.operator = operator;
+    this.output = output;
+    this.process = process;
+    this.schema = schema;
+  }
+
+  open(): Promise<void> | void {
+    return this.process?.open();
+  }
+
+  close(): Promise<void> | void {
+    return this.process?.close();
+  }
+
+  protected emit(key: Key, window: Window, result: unknown, timestamp: number): void {
+    if (this.process === undefined) this.output.collect(result, timestamp);
+    else this.process.call(key, window, [result], timestamp);
+  }
+
+  /** A result that nothing changes later: entries with declared fields may be views of columns. */
+  protected detached(result: unknown, keep: boolean): unknown {
+    if (typeof result !== 'object' || result === null) return result;
+    if (this.schema === undefined) return keep ? copyValue(result) : result;
+    const copy: Record<string, unknown> = {};
+    for (const { name } of this.schema.fields) copy[name] = (result as Record<string, unknown>)[name];
+    return copy;
+  }
+}
+
+export class ReduceContents extends SingleResult implements WindowContents {
+  readonly canMerge = true;
+  private readonly reduce: ReduceFunction<unknown>;
+
+  constructor(
+    reduce: ReduceFunction<unknown>,
+    schema: Schema<unknown> | undefined,
+    operator: string,
+    output: Output<unknown>,
+    process: WindowCall | undefined,
+  ) {
+    super(operator, output, process, schema);
+    this.reduce = reduce;
+  }
+
+  first(value: unknown): unknown {
+    // The function may change its first argument, and this record may have other readers.
+    return copyValue(value);
+  }
+
+  add(contents: unknown, value: unknown): unknown {
+    return checkedResult(this.reduce(contents, value), this.operator, 'reduce');
+  }
+
+  merge(left: unknown, right: unknown): unknown {
+    return checkedResult(this.reduce(left, right), this.operator, 'reduce');
+  }
+
+  fire(key: Key, window: Window, contents: unknown, timestamp: number, keep: boolean): boolean {
+    this.emit(key, window, this.detached(contents, keep), timestamp);
+    return true;
+  }
+}
+
+export class AggregateContents extends SingleResult implements WindowContents {
+  readonly canMerge: boolean;
+  private readonly aggregate: AggregateFunction<unknown, unknown, unknown>;
+
+  constructor(
+    aggregate: AggregateFunction<unknown, unknown, unknown>,
+    operator: string,
+    output: Output<unknown>,
+    process: WindowCall | undefined,
+  ) {
+    super(operator, output, process, aggregate.accumulatorSchema);
+    this.aggregate = aggregate;
+    this.canMerge = aggregate.merge !== undefined;
+  }
+
+  first(value: unknown): unknown {
+    return this.add(this.aggregate.createAccumulator(), value);
+  }
+
+  add(contents: unknown, value: unknown): unknown {
+    return checkedResult(this.aggregate.add(value, contents), this.operator, 'add');
+  }
+
+  merge(left: unknown, right: unknown): unknown {
+    return checkedResult(this.aggregate.merge?.(left, right), this.operator, 'merge');
+  }
+
+  fire(key: Key, window: Window, contents: unknown, timestamp: number, keep: boolean): boolean {
+    const result = checkedResult(this.aggregate.getResult(contents), this.operator, 'getResult');
+    this.emit(key, window, result === contents ? this.detached(result, keep) : result, timestamp);
+    return true;
+  }
+}
+
+export class ListContents implements WindowContents {
+  readonly schema = undefined;
+  readonly canMerge = true;
+  private readonly process: WindowCall;
+
+  constructor(process: WindowCall) {
+    this.process = process;
+  }
+
+  open(): Promise<void> | void {
+    return this.process.open();
+  }
+
+  close(): Promise<void> | void {
+    return this.process.close();
+  }
+
+  first(value: unknown): unknown {
+    return [value];
+  }
+
+  add(contents: unknown, value: unknown): unknown {
+    (contents as unknown[]).push(value);
+    return contents;
+  }
+
+  merge(left: unknown, right: unknown): unknown {
+    return (left as unknown[]).concat(right as unknown[]);
+  }
+
+  fire(key: Key, window: Window, contents: unknown, timestamp: number, keep: boolean): boolean {
+    const elements = contents as unknown[];
+    this.process.call(key, window, keep ? elements.slice() : elements, timestamp);
+    return true;
+  }
+}

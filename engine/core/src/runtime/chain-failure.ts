@@ -1,0 +1,11 @@
+/** Failures inside a chain: which step, which record. Wrapped once, by the innermost entry. */
+import { ChainFailure, PromiseReturned } from './chain.js';
+
+export function chainFailure(step: number, offset: number, error: unknown): ChainFailure {
+  if (error instanceof ChainFailure) return error.offset >= 0 || offset < 0 ? error : new ChainFailure(error.step, offset, error.cause);
+  return new ChainFailure(step, offset, error);
+}
+
+export function promiseReturned(): never {
+  throw new PromiseReturned('a promise was returned');
+}

@@ -1,0 +1,161 @@
+/**
+ * What a slot needs to run its subtasks of a job, and how it builds them: chains, channels, state, sources, sinks.
+ * Plain data (structured-cloneable; ring memory is shared).
+ */
+import { BatchDecoder } from '../codec/batch-decoder.js';
+import { BatchEncoder } from '../codec/batch-encoder.js';
+import { MillstreamError } from '../common/errors.js';
+import type { RestoredSubtask } from '../checkpoint/redistribute.js';
+import { type ChainControl, OutputChannel } from '../network/channel.js';
+import { LocalChannel } from '../network/local-channel.js';
+import { createPartitionWriter, type PartitionWriter } from '../network/partition-writer.js';
+import { RingReceiver, RingSender } from '../network/ring-channel.js';
+import { allocateRing, type RingLayout, RingReader, RingWriter } from '../network/ring.js';
+import { channelName, consumersOf, producersOf } from '../network/topology.js';
+import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.js';
+import type { EdgeFunctions, JobProgram } from '../plan/plan.js';
+import type { Random } from '../common/random.js';
+
+/** A subtask and the slot that runs it. */
+export interface SubtaskPlacement {
+  readonly vertexId: string;
+  readonly subtaskIndex: number;
+  readonly slot: number;
+}
+
+/** One subtask's share of a checkpoint; see `redistribute`. */
+export interface SubtaskRestore {
+  /** By operator id. */
+  readonly operators: { readonly [operatorId: string]: OperatorRestore };
+  /** All operators of the vertex had finished: there is nothing to do any more. */
+  readonly finished: boolean;
+}
+
+export interface OperatorRestore {
+  readonly keyedChains: RestoredSubtask['keyedChains'];
+  readonly operatorState: RestoredSubtask['operatorState'];
+  readonly watermarks: Float64Array | undefined;
+  /** To be committed by this subtask. */
+  readonly committables: readonly Uint8Array[];
+  /** Of all old subtasks: what else of earlier attempts is dead. */
+  readonly allCommittables: readonly Uint8Array[];
+}
+
+/** Rings of one attempt, by channel name; each is known to its two slots only. */
+export type RingMemory = ReadonlyMap<string, SharedArrayBuffer>;
+
+export interface ChannelSetting {
+  readonly ring: RingLayout;
+  /** Encode records on keyed edges even within a slot: for measuring the codec's cost. */
+  readonly forceCodec: boolean;
+  readonly codegen: boolean;
+}
+
+/** A ring of 8 slots of 64 KiB: a batch of 256 common records fits one slot, and all of it the second-level cache. */
+export const DEFAULT_RING: RingLayout = { slots: 8, slotBytes: 64 * 1024 };
+
+/** The rings that a placement needs: one per channel that crosses slots. */
+export function allocateRings(graph: JobGraph, slotOf: (vertexId: string, subtask: number) => number, layout: RingLayout): Map<string, SharedArrayBuffer> {
+  const rings = new Map<string, SharedArrayBuffer>();
+  for (const edge of graph.edges) {
+    const producer = vertexOf(graph, edge.fromVertex);
+    const consumer = vertexOf(graph, edge.toVertex);
+    for (let from = 0; from < producer.parallelism; from++) {
+      for (const to of consumersOf(edge.partitioning, producer.parallelism, consumer.parallelism, from)) {
+        if (slotOf(edge.fromVertex, from) !== slotOf(edge.toVertex, to)) rings.set(channelName(edge.id, from, to), allocateRing(layout));
+      }
+    }
+  }
+  return rings;
+}
+
+export function vertexOf(graph: JobGraph, id: string): JobVertex {
+  const vertex = graph.vertices.find((candidate) => candidate.id === id);
+  if (vertex === undefined) throw new MillstreamError('INTERNAL', `No vertex '${id}' in the job graph. This is a defect of Millstream; please report it.`);
+  return vertex;
+}
+
+/** Makes the channels between the subtasks of one slot, and to and from other slots. */
+export class ChannelFactory {
+  private readonly graph: JobGraph;
+  private readonly program: JobProgram;
+  private readonly rings: RingMemory;
+  private readonly setting: ChannelSetting;
+  private readonly local = new Map<string, LocalChannel>();
+  private readonly loopback = new Map<string, SharedArrayBuffer>();
+  private readonly isLocal: (vertexId: string, subtask: number) => boolean;
+  private readonly wakePeer: (vertexId: string, subtask: number) => void;
+
+  constructor(options: {
+    graph: JobGraph;
+    program: JobProgram;
+    rings: RingMemory;
+    setting: ChannelSetting;
+    isLocal: (vertexId: string, subtask: number) => boolean;
+    wakePeer: (vertexId: string, subtask: number) => void;
+  }) {
+    this.graph = options.graph;
+    this.program = options.program;
+    this.rings = options.rings;
+    this.setting = options.setting;
+    this.isLocal = options.isLocal;
+    this.wakePeer = options.wakePeer;
+  }
+
+  private ringFor(edge: JobEdge, name: string): SharedArrayBuffer | undefined {
+    const ring = this.rings.get(name);
+    if (ring !== undefined) return ring;
+    if (!this.setting.forceCodec || edge.partitioning !== 'hash') return undefined;
+    let memory = this.loopback.get(name);
+    if (memory === undefined) this.loopback.set(name, (memory = allocateRing(this.setting.ring)));
+    return memory;
+  }
+
+  private localChannel(name: string): LocalChannel {
+    let channel = this.local.get(name);
+    if (channel === undefined) this.local.set(name, (channel = new LocalChannel()));
+    return channel;
+  }
+
+  /** The sending ends of an edge for one producer. */
+  outputs(edge: JobEdge, from: number, control: ChainControl): OutputChannel[] {
+    const producer = vertexOf(this.graph, edge.fromVertex);
+    const consumer = vertexOf(this.graph, edge.toVertex);
+    return consumersOf(edge.partitioning, producer.parallelism, consumer.parallelism, from).map((to) => {
+      const name = channelName(edge.id, from, to);
+      const ring = this.ringFor(edge, name);
+      if (ring === undefined) return new OutputChannel(this.localChannel(name), control);
+      const encoder = new BatchEncoder({ codegen: this.setting.codegen });
+      const wake = this.isLocal(edge.toVertex, to) ? () => undefined : () => this.wakePeer(edge.toVertex, to);
+      return new OutputChannel(new RingSender(new RingWriter(ring, this.setting.ring), encoder, wake), control);
+    });
+  }
+
+  /** The receiving ends of an edge for one consumer. */
+  inputs(edge: JobEdge, to: number): (LocalChannel | RingReceiver)[] {
+    const producer = vertexOf(this.graph, edge.fromVertex);
+    const consumer = vertexOf(this.graph, edge.toVertex);
+    return producersOf(edge.partitioning, producer.parallelism, consumer.parallelism, to).map((from) => {
+      const name = channelName(edge.id, from, to);
+      const ring = this.ringFor(edge, name);
+      if (ring === undefined) return this.localChannel(name);
+      const decoder = new BatchDecoder({ codegen: this.setting.codegen });
+      const wake = this.isLocal(edge.fromVertex, from) ? () => undefined : () => this.wakePeer(edge.fromVertex, from);
+      return new RingReceiver(new RingReader(ring, this.setting.ring), decoder, wake);
+    });
+  }
+
+  writer(edge: JobEdge, subtaskIndex: number, channels: readonly OutputChannel[], random: Random): PartitionWriter {
+    const functions: EdgeFunctions = this.program.edgeFunctions.get(edge.id) ?? {};
+    return createPartitionWriter({
+      partitioning: edge.partitioning,
+      channels,
+      maxParallelism: vertexOf(this.graph, edge.toVertex).maxParallelism,
+      subtaskIndex,
+      random,
+      keySelector: functions.keySelector,
+      partition: functions.partition,
+    });
+  }
+}
+

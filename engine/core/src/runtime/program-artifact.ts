@@ -1,0 +1,42 @@
+/**
+ * The program as it reaches a slot: an ES module, evaluated again there to find its functions. The graph it builds must be the one that
+ * was submitted.
+ */
+import { readFileSync } from 'node:fs';
+import { crc32 } from '../common/checksum.js';
+import { MillstreamError } from '../common/errors.js';
+import { evaluateModule } from '../api/define-job.js';
+import type { JobProgram, Plan } from '../plan/plan.js';
+import { requireSamePlan } from '../plan/plan-difference.js';
+
+export interface ProgramArtifact {
+  /** The module's URL: the bundle, or the program's own file. */
+  readonly url: string;
+  /** CRC-32 of the module's file; undefined if it has none. A restart must not run other code than the first attempt. */
+  readonly contentChecksum: number | undefined;
+  /** What the program is called with. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** `process.argv` behind the program's name, for programs in script form. */
+  readonly argv: readonly string[];
+  /** The submitted plan, to name what differs. */
+  readonly plan: Plan;
+}
+
+/** Evaluates the artifact and checks its graph. Throws PROGRAM_CHANGED, GRAPH_DIFFERS. */
+export async function evaluateArtifact(artifact: ProgramArtifact): Promise<JobProgram> {
+  if (artifact.contentChecksum !== undefined && crc32(readFileSync(new URL(artifact.url))) !== artifact.contentChecksum) {
+    throw new MillstreamError(
+      'PROGRAM_CHANGED',
+      `Cannot run this program in a slot: its file ${artifact.url} has changed since the job was started. Start the job again, or run it with 'millstream run', which bundles the program once.`,
+    );
+  }
+  process.argv.length = 2;
+  process.argv.push(...artifact.argv);
+  const program = await evaluateModule(
+    { mode: 'slot', parameters: artifact.parameters, options: artifact.options },
+    async () => (await import(artifact.url)) as { readonly default?: unknown },
+  );
+  requireSamePlan(artifact.plan, program.plan);
+  return program;
+}

@@ -1,0 +1,94 @@
+/**
+ * The control protocol between a job's coordinator and its slots. Plain data, in order, over a message port. Every message belongs to
+ * one attempt: each attempt has its own slots and ports, so none of another attempt can arrive.
+ *
+ *     coordinator                         slot
+ *        │ deploy ───────────────────────▶ │ evaluates the program, builds tasks, restores state
+ *        │ ◀─────────────────────── deployed │
+ *        │ start ────────────────────────▶ │ runs
+ *        │ assign, noMoreSplits ◀─▶ requestSplit
+ *        │ trigger(n) ───────────────────▶ │ sources emit barrier n
+ *        │ ◀──────────────── acknowledged(n) │ once per subtask
+ *        │ complete(n) ──────────────────▶ │ commits
+ *        │ ◀─────────────────── committed(n) │
+ */
+import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
+import type { JobGraph } from '../plan/job-graph.js';
+import type { ChannelSetting, SubtaskPlacement, SubtaskRestore } from './deployment.js';
+
+/** Everything that a slot needs to know of an attempt. */
+export interface SlotDeployment {
+  readonly slot: number;
+  readonly run: string;
+  readonly attempt: number;
+  readonly graph: JobGraph;
+  readonly placements: readonly SubtaskPlacement[];
+  readonly rings: ReadonlyMap<string, SharedArrayBuffer>;
+  /** One word per slot: a slot sleeps on its own, peers notify it. */
+  readonly wakeWords: SharedArrayBuffer;
+  readonly channels: ChannelSetting;
+  readonly alignBarriers: boolean;
+  readonly checked: boolean;
+  readonly seed: number;
+  readonly watermarkIntervalMs: number;
+  /** Where state files go; undefined: no checkpoints are stored. */
+  readonly checkpointDirectory: string | undefined;
+  /** By vertex id and subtask index. */
+  readonly restore: { readonly [vertexId: string]: { readonly [subtask: number]: SubtaskRestore } };
+  /** Sample the longest delay of the slot's loop every ms. */
+  readonly sampleDelays: boolean;
+}
+
+export type ToSlot =
+  | { readonly type: 'deploy'; readonly deployment: SlotDeployment }
+  | { readonly type: 'start' }
+  | {
+      readonly type: 'assign';
+      readonly vertexId: string;
+      readonly subtask: number;
+      readonly splits: readonly Uint8Array[];
+      readonly watermarks: readonly number[];
+    }
+  | { readonly type: 'noMoreSplits'; readonly vertexId: string; readonly subtask: number }
+  | { readonly type: 'align'; readonly vertexId: string; readonly maxWatermark: number }
+  | { readonly type: 'trigger'; readonly epoch: number; readonly completed: number; readonly store: boolean }
+  | { readonly type: 'complete'; readonly epoch: number }
+  | { readonly type: 'abort'; readonly epoch: number }
+  | { readonly type: 'cancel' };
+
+/** Figures of one subtask, sent about once a second. */
+export interface TaskMetrics {
+  readonly vertexId: string;
+  readonly subtask: number;
+  /** Records that entered each operator of the chain. */
+  readonly recordsIn: readonly number[];
+  readonly watermark: number;
+  readonly busyMs: number;
+  readonly backPressuredMs: number;
+  readonly lateRecordsDropped: number;
+  readonly recordsInErrors: number;
+  readonly stateEntries: number;
+  readonly stateColumnBytes: number;
+}
+
+/** An error as it crosses threads. */
+export interface SerializedError {
+  readonly name: string;
+  readonly code: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export type FromSlot =
+  | { readonly type: 'deployed' }
+  | { readonly type: 'requestSplit'; readonly vertexId: string; readonly subtask: number }
+  | { readonly type: 'sourceWatermark'; readonly vertexId: string; readonly subtask: number; readonly watermark: number }
+  | { readonly type: 'acknowledged'; readonly snapshot: SubtaskSnapshot }
+  | { readonly type: 'declined'; readonly epoch: number; readonly vertexId: string; readonly subtask: number; readonly reason: string }
+  | { readonly type: 'ended'; readonly vertexId: string; readonly subtask: number }
+  | { readonly type: 'committed'; readonly epoch: number }
+  | { readonly type: 'collected'; readonly nodeId: string; readonly values: Uint8Array }
+  | { readonly type: 'failed'; readonly error: SerializedError; readonly position: string | undefined }
+  | { readonly type: 'metrics'; readonly tasks: readonly TaskMetrics[]; readonly longestDelayMs: number }
+  | { readonly type: 'cancelled' };

@@ -1,0 +1,215 @@
+/**
+ * A slot in a worker thread: evaluates the program, builds its tasks, and drives the slot's turns until it is cancelled.
+ *
+ * Between turns the event loop gets its say about every 10 ms; with nothing to do the thread sleeps on its wake word, which peers bump
+ * after they have published into an empty ring or freed a full one.
+ */
+import { setImmediate as immediate } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Clock } from '../common/clock.js';
+import { systemClock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+import { nodeDisk } from '../common/node-disk.js';
+import { seededRandom } from '../common/random.js';
+import { CheckpointStorage } from '../checkpoint/storage.js';
+import type { OperatorImplementation } from '../operators/operator.js';
+import type { JobProgram } from '../plan/plan.js';
+import { canGenerateCode } from './chain-generator.js';
+import { collectImplementation } from './collect-sink.js';
+import { ChannelFactory } from './deployment.js';
+import { DelaySampler } from './delay-sampler.js';
+import { evaluateArtifact, type ProgramArtifact } from './program-artifact.js';
+import { serializeError } from './serialize-error.js';
+import { Slot } from './slot.js';
+import type { FromSlot, SlotDeployment, ToSlot } from './slot-messages.js';
+import { buildTask } from './task-builder.js';
+import type { Task } from './task.js';
+
+/** What a slot's worker is started with. */
+export interface SlotWorkerData {
+  readonly artifact: ProgramArtifact;
+}
+
+/** How long turns may follow each other before the event loop gets its say, ms. */
+const LOOP_MS = 10;
+const METRICS_MS = 500;
+const ALIGNMENT_MS = 100;
+
+class SlotWorker {
+  private readonly clock: Clock = systemClock;
+  private readonly disk: Disk = nodeDisk;
+  private slot: Slot | undefined;
+  private wakeWord: Int32Array = new Int32Array(new SharedArrayBuffer(4));
+  private wakeIndex = 0;
+  private sampler: DelaySampler | undefined;
+  private lastMetrics = 0;
+  private lastAlignment = 0;
+
+  async handle(message: ToSlot): Promise<void> {
+    if (message.type === 'deploy') {
+      await this.deploy(message.deployment);
+      return;
+    }
+    if (message.type === 'cancel') {
+      await this.cancel();
+      return;
+    }
+    this.slot?.handle(message);
+    if (message.type === 'start') void this.drive();
+    this.wakeSelf();
+  }
+
+  private send(message: FromSlot): void {
+    parentPort?.postMessage(message);
+  }
+
+  private wakeSelf(): void {
+    Atomics.add(this.wakeWord, this.wakeIndex, 1);
+    Atomics.notify(this.wakeWord, this.wakeIndex);
+  }
+
+  private async deploy(deployment: SlotDeployment): Promise<void> {
+    this.wakeWord = new Int32Array(deployment.wakeWords);
+    this.wakeIndex = deployment.slot;
+    const { artifact } = workerData as SlotWorkerData;
+    const program = await evaluateArtifact(artifact);
+    const storage = deployment.checkpointDirectory === undefined ? undefined : new CheckpointStorage(this.disk, deployment.checkpointDirectory);
+    const slot = new Slot({
+      clock: this.clock,
+      send: (message) => this.send(message),
+      wake: () => this.wakeSelf(),
+      stateFile:
+        storage === undefined
+          ? undefined
+          : (task, operatorId, epoch) =>
+              storage.createStateFile({
+                run: deployment.run,
+                attempt: deployment.attempt,
+                operatorId,
+                subtaskIndex: task.options.subtaskIndex,
+                epoch,
+              }),
+    });
+    this.slot = slot;
+    await this.buildTasks(deployment, program, slot, storage);
+    await slot.open();
+    if (deployment.sampleDelays) this.sampler = new DelaySampler(this.clock);
+    this.send({ type: 'deployed' });
+  }
+
+  private async buildTasks(deployment: SlotDeployment, program: JobProgram, slot: Slot, storage: CheckpointStorage | undefined): Promise<void> {
+    const slotOf = new Map(deployment.placements.map((place) => [`${place.vertexId}:${place.subtaskIndex}`, place.slot]));
+    const codegen = deployment.channels.codegen && canGenerateCode();
+    const channels = new ChannelFactory({
+      graph: deployment.graph,
+      program,
+      rings: deployment.rings,
+      setting: { ...deployment.channels, codegen },
+      isLocal: (vertexId, subtask) => slotOf.get(`${vertexId}:${subtask}`) === deployment.slot,
+      wakePeer: (vertexId, subtask) => {
+        const peer = slotOf.get(`${vertexId}:${subtask}`) as number;
+        Atomics.add(this.wakeWord, peer, 1);
+        Atomics.notify(this.wakeWord, peer);
+      },
+    });
+    for (const vertex of deployment.graph.vertices) {
+      for (const place of deployment.placements) {
+        if (place.vertexId !== vertex.id || place.slot !== deployment.slot) continue;
+        const restore = deployment.restore[vertex.id]?.[place.subtaskIndex];
+        slot.add(
+          await buildTask({
+            vertex,
+            subtaskIndex: place.subtaskIndex,
+            program,
+            channels,
+            environment: {
+              run: deployment.run,
+              attempt: deployment.attempt,
+              clock: this.clock,
+              random: seededRandom(deployment.seed + place.subtaskIndex),
+              checked: deployment.checked,
+            },
+            disk: this.disk,
+            codegen,
+            watermarkIntervalMs: deployment.watermarkIntervalMs,
+            alignBarriers: deployment.alignBarriers,
+            finished: restore?.finished ?? false,
+            supplied: (nodeId) => this.supplied(program, nodeId),
+            restore: restore?.operators,
+            readState: async (chain) => await (storage as CheckpointStorage).readChain(chain),
+            requestSplit: () => this.send({ type: 'requestSplit', vertexId: vertex.id, subtask: place.subtaskIndex }),
+            onBarrier: (task, barrier) => slot.barrier(task, barrier),
+            onEnd: (task) => slot.taskEnded(task),
+            onFailure: (task: Task, error) => slot.taskFailed(task, error),
+            wakeSlot: () => this.wakeSelf(),
+          }),
+        );
+      }
+    }
+  }
+
+  private supplied(program: JobProgram, nodeId: string): OperatorImplementation | undefined {
+    const node = program.plan.nodes.find((candidate) => candidate.id === nodeId);
+    if (node?.kind !== 'collect') return undefined;
+    return collectImplementation((values) => this.send({ type: 'collected', nodeId, values }));
+  }
+
+  private async drive(): Promise<void> {
+    const slot = this.slot as Slot;
+    while (!slot.isStopped) {
+      const seen = Atomics.load(this.wakeWord, this.wakeIndex);
+      const until = this.clock.monotonic() + LOOP_MS;
+      let ran = slot.turn();
+      while (ran && this.clock.monotonic() < until) ran = slot.turn();
+      this.report(slot);
+      if (slot.isStopped) break;
+      if (ran) await immediate();
+      else await this.sleep(seen, Math.min(slot.nextTurnIn(), METRICS_MS));
+    }
+    this.report(slot);
+  }
+
+  private async sleep(seen: number, timeoutMs: number): Promise<void> {
+    if (timeoutMs < 0.5) {
+      await immediate();
+      return;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // waitAsync does not keep the thread alive; the timer does, and bounds the sleep.
+    const timer = this.clock.schedule(timeoutMs, resolve);
+    const waiting = Atomics.waitAsync(this.wakeWord, this.wakeIndex, seen, timeoutMs);
+    if (waiting.async) void waiting.value.then(() => resolve());
+    else resolve();
+    await promise;
+    timer.cancel();
+  }
+
+  private report(slot: Slot): void {
+    const now = this.clock.monotonic();
+    if (now - this.lastAlignment >= ALIGNMENT_MS) {
+      this.lastAlignment = now;
+      for (const source of slot.sourceWatermarks()) this.send({ type: 'sourceWatermark', ...source });
+    }
+    if (now - this.lastMetrics < METRICS_MS && !slot.isStopped) return;
+    this.lastMetrics = now;
+    this.send({ type: 'metrics', tasks: slot.metrics(), longestDelayMs: this.sampler?.longest() ?? 0 });
+  }
+
+  private async cancel(): Promise<void> {
+    this.sampler?.stop();
+    this.wakeSelf();
+    await this.slot?.close();
+    this.send({ type: 'cancelled' });
+  }
+
+  fail(error: unknown): void {
+    this.send({ type: 'failed', error: serializeError(error), position: undefined });
+  }
+}
+
+const worker = new SlotWorker();
+process.on('uncaughtException', (error) => worker.fail(error));
+process.on('unhandledRejection', (error) => worker.fail(error));
+parentPort?.on('message', (message: ToSlot) => {
+  worker.handle(message).catch((error: unknown) => worker.fail(error));
+});

@@ -1,0 +1,378 @@
+/**
+ * A slot: one event loop that runs one subtask of each vertex of a slot-sharing group. Driven in turns: by a worker thread's loop, or by
+ * a simulation.
+ *
+ *     turn:  each task up to 5 ms ─▶ flush what has waited long enough ─▶ serialise a slice of running snapshots
+ *
+ * Invariants: 1. messages are handled between turns only; 2. after a failure or cancel no task runs again; 3. a snapshot is acknowledged
+ * once, after everything it names is durable.
+ */
+import type { Clock } from '../common/clock.js';
+import { MillstreamError } from '../common/errors.js';
+import {
+  EMPTY_OPERATOR_SNAPSHOT,
+  type KeyedStateFile,
+  type OperatorSubtaskSnapshot,
+  type SubtaskSnapshot,
+  watermarkRuns,
+} from '../checkpoint/snapshot.js';
+import { decodeValue, encodeValue } from './operator-state.js';
+import type { SourceSplit } from '../connector/source.js';
+import { ChainFailure, PromiseReturned } from './chain.js';
+import type { FromSlot, TaskMetrics, ToSlot } from './slot-messages.js';
+import { serializeError } from './serialize-error.js';
+import { type KeyedPart, type OperatorPart, SnapshotWriter, type StateFileWriter } from './snapshot-writer.js';
+import type { BuiltTask } from './task-builder.js';
+import type { Barrier, Task } from './task.js';
+import type { TaskOperator } from './task-operator.js';
+
+/** Rows serialised between two looks at the clock. */
+const SLICE_ROWS = 500;
+/** How long a turn may serialise, ms: short against a turn's work, so that records go on. */
+const SLICE_MS = 2;
+
+export interface SlotOptions {
+  readonly clock: Clock;
+  readonly send: (message: FromSlot) => void;
+  /** Makes the writer of a state file; undefined: nothing is stored. */
+  readonly stateFile: ((task: Task, operatorId: string, epoch: number) => StateFileWriter) | undefined;
+  readonly wake: () => void;
+}
+
+interface TaskEntry {
+  readonly built: BuiltTask;
+  /** The chain of the last checkpoint that is known to be complete, per keyed operator. */
+  readonly confirmed: Map<string, readonly KeyedStateFile[]>;
+  /** Chains of acknowledged epochs that may still complete. */
+  readonly acknowledged: Map<number, Map<string, readonly KeyedStateFile[]>>;
+  running: SnapshotWriter | undefined;
+}
+
+export class Slot {
+  private readonly options: SlotOptions;
+  private readonly entries: TaskEntry[] = [];
+  private started = false;
+  private stopped = false;
+  /** Whether the epoch being taken is stored (false: a final commit without a checkpoint directory). */
+  private storing = true;
+  private readonly discarded = new Set<number>();
+
+  constructor(options: SlotOptions) {
+    this.options = options;
+  }
+
+  add(built: BuiltTask): void {
+    this.entries.push({ built, confirmed: new Map(), acknowledged: new Map(), running: undefined });
+  }
+
+  async open(): Promise<void> {
+    for (const { built } of this.entries) await built.open();
+  }
+
+  async close(): Promise<void> {
+    this.stopped = true;
+    for (const { built } of this.entries) await built.close();
+  }
+
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
+  /** Runs every task once. True if any of them did something. */
+  turn(): boolean {
+    if (!this.started || this.stopped) return false;
+    let ran = false;
+    for (const entry of this.entries) {
+      try {
+        if (entry.built.task.run() === 'ran') ran = true;
+      } catch (error) {
+        this.taskFailed(entry.built.task, error);
+        return false;
+      }
+    }
+    this.flushDue();
+    if (this.stepSnapshots()) ran = true;
+    return ran;
+  }
+
+  /** When the slot wants its next turn though nothing wakes it: ms from now, Infinity for never. */
+  nextTurnIn(): number {
+    const now = this.options.clock.monotonic();
+    let wait = Number.POSITIVE_INFINITY;
+    for (const { built } of this.entries) {
+      wait = Math.min(wait, built.task.nextTimer() - this.options.clock.now());
+      if (built.source !== undefined && !built.task.ended) wait = Math.min(wait, built.task.options.watermarkIntervalMs);
+      for (const group of built.flushGroups) {
+        if (group.timeoutMs >= 0 && group.channels.some((channel) => channel.batch.count > 0)) {
+          wait = Math.min(wait, group.lastFlush + group.timeoutMs - now);
+        }
+      }
+    }
+    return Math.max(0, wait);
+  }
+
+  private flushDue(): void {
+    const now = this.options.clock.monotonic();
+    for (const { built } of this.entries) {
+      for (const group of built.flushGroups) {
+        if (group.timeoutMs < 0 || now - group.lastFlush < group.timeoutMs) continue;
+        group.lastFlush = now;
+        for (const channel of group.channels) channel.flush();
+      }
+    }
+  }
+
+  // ---- messages
+
+  handle(message: ToSlot): void {
+    if (this.stopped) return;
+    switch (message.type) {
+      case 'start':
+        this.started = true;
+        for (const { built } of this.entries) built.source?.start();
+        break;
+      case 'assign':
+        this.entry(message.vertexId, message.subtask).built.source?.addSplits(
+          message.splits.map((bytes) => decodeValue(bytes) as SourceSplit),
+          message.watermarks,
+        );
+        break;
+      case 'noMoreSplits':
+        this.entry(message.vertexId, message.subtask).built.source?.noMoreSplits();
+        break;
+      case 'align':
+        for (const { built } of this.entries) if (built.task.options.vertexId === message.vertexId) built.source?.align(message.maxWatermark);
+        break;
+      case 'trigger':
+        this.storing = message.store;
+        for (const { built } of this.entries) {
+          if (built.source !== undefined) built.task.trigger({ epoch: message.epoch, completed: message.completed });
+        }
+        break;
+      case 'complete':
+        this.complete(message.epoch);
+        break;
+      case 'abort':
+        this.abort(message.epoch);
+        break;
+      case 'cancel':
+        this.stopped = true;
+        break;
+      case 'deploy':
+        throw new MillstreamError('INTERNAL', 'A slot was deployed twice. This is a defect of Millstream; please report it.');
+    }
+  }
+
+  private entry(vertexId: string, subtask: number): TaskEntry {
+    const found = this.entries.find(({ built }) => built.task.options.vertexId === vertexId && built.task.options.subtaskIndex === subtask);
+    if (found === undefined) throw new MillstreamError('INTERNAL', `No subtask ${subtask} of '${vertexId}' in this slot. This is a defect of Millstream; please report it.`);
+    return found;
+  }
+
+  // ---- checkpoints
+
+  /** Called by a task between two elements: begins its snapshot. */
+  barrier(task: Task, barrier: Barrier): void {
+    const entry = this.entry(task.options.vertexId, task.options.subtaskIndex);
+    if (entry.running !== undefined) {
+      void entry.running.abort();
+      entry.running = undefined;
+    }
+    const keyed: KeyedPart[] = [];
+    const operators: OperatorPart[] = [];
+    for (const operator of task.operators) {
+      operator.operator?.snapshotState?.(barrier.epoch);
+      const committables = operator.operator?.prepareCommit?.(barrier.epoch) as Promise<readonly Uint8Array[]> | undefined;
+      // An unhandled rejection must not end the process; `finish` reports it.
+      committables?.catch(() => undefined);
+      operators.push({ operatorId: operator.node.id, snapshot: this.operatorSnapshot(entry, operator), committables });
+      if (operator.keyed !== undefined && this.storing) keyed.push(this.keyedPart(entry, operator, barrier));
+    }
+    entry.running = new SnapshotWriter(barrier.epoch, keyed, operators);
+  }
+
+  private keyedPart(entry: TaskEntry, operator: TaskOperator, barrier: Barrier): KeyedPart {
+    const backend = operator.keyed as NonNullable<TaskOperator['keyed']>;
+    const make = this.options.stateFile as NonNullable<SlotOptions['stateFile']>;
+    const file = make(entry.built.task, operator.node.id, barrier.epoch);
+    const snapshot = backend.startSnapshot(barrier.epoch, barrier.completed, file);
+    return { operatorId: operator.node.id, backend, snapshot, file, before: entry.confirmed.get(operator.node.id) ?? [] };
+  }
+
+  private operatorSnapshot(entry: TaskEntry, operator: TaskOperator): OperatorSubtaskSnapshot {
+    const { task, source } = entry.built;
+    const state = operator.states.encode();
+    const head = operator.index === 0;
+    return {
+      ...EMPTY_OPERATOR_SNAPSHOT,
+      finished: task.ended,
+      watermark: operator.watermarkDone,
+      keyGroupWatermarks:
+        operator.keyed === undefined ? [] : watermarkRuns(operator.keyed.keyGroupRange, operator.watermarkDone, operator.restored?.watermarks),
+      operatorState: state === undefined ? undefined : { inline: state },
+      splits:
+        head && source !== undefined
+          ? source.snapshot().map(({ split, watermark }) => ({ split: encodeValue(split), watermark }))
+          : [],
+    };
+  }
+
+  private stepSnapshots(): boolean {
+    let working = false;
+    const end = this.options.clock.monotonic() + SLICE_MS;
+    for (const entry of this.entries) {
+      const { running } = entry;
+      if (running === undefined) continue;
+      working = true;
+      let done = false;
+      try {
+        do done = running.step(SLICE_ROWS);
+        while (!done && this.options.clock.monotonic() < end);
+      } catch (error) {
+        this.taskFailed(entry.built.task, error);
+        return false;
+      }
+      if (!done) continue;
+      entry.running = undefined;
+      void this.acknowledge(entry, running);
+    }
+    return working;
+  }
+
+  private async acknowledge(entry: TaskEntry, running: SnapshotWriter): Promise<void> {
+    const { vertexId, subtaskIndex } = entry.built.task.options;
+    try {
+      const result = await running.finish();
+      if (this.discarded.has(running.epoch)) return;
+      entry.acknowledged.set(running.epoch, result.chains);
+      const snapshot: SubtaskSnapshot = {
+        epoch: running.epoch,
+        vertexId,
+        subtaskIndex,
+        operators: result.operators,
+        writtenBytes: result.writtenBytes,
+      };
+      this.options.send({ type: 'acknowledged', snapshot });
+    } catch (error) {
+      await running.abort().catch(() => undefined);
+      const reason = error instanceof Error ? error.message : String(error);
+      this.options.send({ type: 'declined', epoch: running.epoch, vertexId, subtask: subtaskIndex, reason });
+    }
+  }
+
+  private complete(epoch: number): void {
+    const work: Promise<void>[] = [];
+    for (const entry of this.entries) {
+      const chains = entry.acknowledged.get(epoch);
+      for (const [operatorId, chain] of chains ?? []) entry.confirmed.set(operatorId, chain);
+      for (const known of entry.acknowledged.keys()) if (known <= epoch) entry.acknowledged.delete(known);
+      for (const operator of entry.built.task.operators) {
+        if (chains !== undefined) operator.keyed?.confirm(epoch);
+        const result = operator.operator?.notifyCheckpointComplete?.(epoch);
+        if (result !== undefined) work.push(result);
+      }
+    }
+    Promise.all(work).then(
+      () => this.options.send({ type: 'committed', epoch }),
+      (error: unknown) => this.fail(error, undefined),
+    );
+  }
+
+  private abort(epoch: number): void {
+    this.discarded.add(epoch);
+    for (const entry of this.entries) {
+      if (entry.running?.epoch === epoch) {
+        void entry.running.abort().catch(() => undefined);
+        entry.running = undefined;
+      } else if (entry.acknowledged.delete(epoch)) {
+        for (const operator of entry.built.task.operators) operator.keyed?.abort(epoch);
+      }
+    }
+  }
+
+  // ---- end and failure
+
+  taskEnded(task: Task): void {
+    this.options.send({ type: 'ended', vertexId: task.options.vertexId, subtask: task.options.subtaskIndex });
+  }
+
+  taskFailed(task: Task, error: unknown): void {
+    const { error: described, position } = describeFailure(task, error);
+    this.fail(described, position);
+  }
+
+  private fail(error: unknown, position: string | undefined): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.options.send({ type: 'failed', error: serializeError(error), position });
+    this.options.wake();
+  }
+
+  metrics(): TaskMetrics[] {
+    return this.entries.map(({ built }) => {
+      const { task } = built;
+      let late = 0;
+      let errors = 0;
+      let entries = 0;
+      let bytes = 0;
+      for (const operator of task.operators) {
+        late += operator.counters.numLateRecordsDropped;
+        errors += operator.counters.numRecordsInErrors;
+        const size = operator.keyed?.size();
+        entries += size?.entries ?? 0;
+        bytes += size?.columnBytes ?? 0;
+      }
+      return {
+        vertexId: task.options.vertexId,
+        subtask: task.options.subtaskIndex,
+        recordsIn: [...built.recordsIn],
+        watermark: task.operators[0]?.watermarkDone ?? Number.NEGATIVE_INFINITY,
+        busyMs: task.busyMs,
+        backPressuredMs: task.backPressuredMs,
+        lateRecordsDropped: late,
+        recordsInErrors: errors,
+        stateEntries: entries,
+        stateColumnBytes: bytes,
+      };
+    });
+  }
+
+  /** Each source's watermark, for alignment. */
+  sourceWatermarks(): { readonly vertexId: string; readonly subtask: number; readonly watermark: number }[] {
+    return this.entries
+      .filter(({ built }) => built.source !== undefined)
+      .map(({ built }) => ({
+        vertexId: built.task.options.vertexId,
+        subtask: built.task.options.subtaskIndex,
+        watermark: built.task.operators[0]?.watermarkIn ?? Number.NEGATIVE_INFINITY,
+      }));
+  }
+}
+
+/** Turns a failure inside a chain into an error that names operator, uid, subtask and the record's position. */
+function describeFailure(task: Task, error: unknown): { error: unknown; position: string | undefined } {
+  if (!(error instanceof ChainFailure)) return { error, position: undefined };
+  const operator = task.operators[error.step] as TaskOperator;
+  const { cause } = error;
+  const { source } = task.options;
+  const where = `${operator.label}, subtask ${task.options.subtaskIndex}`;
+  const position = source !== undefined && error.offset >= 0 ? source.describePosition(error.offset) : `record ${task.options.recordsIn[0]} of the subtask`;
+  if (cause instanceof PromiseReturned) {
+    return {
+      error: new MillstreamError(
+        'PROMISE_RETURNED',
+        `Cannot use an asynchronous function in operator ${where} (at ${position}): it returned a promise where a plain result is needed. Use mapAsync for asynchronous work.`,
+      ),
+      position,
+    };
+  }
+  if (cause instanceof MillstreamError) {
+    const named = new MillstreamError(cause.code, `${cause.message} (operator ${where}, at ${position})`, { details: cause.details, cause: cause.cause });
+    named.stack = `${named.name}: ${named.message}\n${(cause.stack ?? '').split('\n').slice(1).join('\n')}`;
+    return { error: named, position: `${operator.node.id}@${position}` };
+  }
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const failure = new MillstreamError('OPERATOR_FAILED', `Operator ${where} failed at ${position}: ${message}`, { cause });
+  if (cause instanceof Error) failure.stack = `${failure.name}: ${failure.message}\n${(cause.stack ?? '').split('\n').slice(1).join('\n')}`;
+  return { error: failure, position: `${operator.node.id}@${position}` };
+}

@@ -1,0 +1,98 @@
+/**
+ * A subtask's snapshot while it is being made: keyed state is serialised in slices between records and written behind; committables
+ * become durable; then the snapshot is handed over.
+ *
+ *     barrier: begin ─▶ step … step (between records) ─▶ files finished, committables durable ─▶ acknowledged
+ */
+import type { KeyedSnapshot, KeyedStateBackend } from '../state/backend.js';
+import type { KeyedStateFile, OperatorSubtaskSnapshot } from '../checkpoint/snapshot.js';
+
+/** Writes one state file; made by the checkpoint storage. */
+export interface StateFileWriter {
+  write(chunk: Uint8Array): void;
+  finish(): Promise<{ readonly path: string; readonly length: number; readonly crc32: number }>;
+  abort(): Promise<void>;
+  /** Bytes taken and not yet handed to the disk. */
+  readonly pendingBytes: number;
+}
+
+/** Above this many bytes that the disk has not taken, serialising pauses. */
+const PENDING_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface KeyedPart {
+  readonly operatorId: string;
+  readonly backend: KeyedStateBackend;
+  readonly snapshot: KeyedSnapshot;
+  readonly file: StateFileWriter;
+  /** The chain of the completed checkpoint that a delta continues. */
+  readonly before: readonly KeyedStateFile[];
+}
+
+export interface OperatorPart {
+  readonly operatorId: string;
+  readonly snapshot: OperatorSubtaskSnapshot;
+  /** Committables of this epoch, encoded, once durable. */
+  readonly committables: Promise<readonly Uint8Array[]> | undefined;
+}
+
+export interface SnapshotResult {
+  readonly operators: { [operatorId: string]: OperatorSubtaskSnapshot };
+  readonly writtenBytes: number;
+  /** The chain of each keyed operator at this epoch. */
+  readonly chains: Map<string, readonly KeyedStateFile[]>;
+}
+
+export class SnapshotWriter {
+  readonly epoch: number;
+  private readonly keyed: readonly KeyedPart[];
+  private readonly operators: readonly OperatorPart[];
+  private at = 0;
+  private aborted = false;
+
+  constructor(epoch: number, keyed: readonly KeyedPart[], operators: readonly OperatorPart[]) {
+    this.epoch = epoch;
+    this.keyed = keyed;
+    this.operators = operators;
+  }
+
+  /** Serialises about `rows` rows; true when all keyed state has been serialised. */
+  step(rows: number): boolean {
+    while (this.at < this.keyed.length) {
+      const part = this.keyed[this.at] as KeyedPart;
+      if (part.file.pendingBytes > PENDING_BYTES_MAX) return false;
+      if (!part.snapshot.step(rows)) return false;
+      this.at++;
+    }
+    return true;
+  }
+
+  /** After `step` returned true: resolves when everything is durable. */
+  async finish(): Promise<SnapshotResult> {
+    const operators: { [operatorId: string]: OperatorSubtaskSnapshot } = {};
+    const chains = new Map<string, readonly KeyedStateFile[]>();
+    let writtenBytes = 0;
+    for (const part of this.operators) {
+      const committables = part.committables === undefined ? [] : await part.committables;
+      operators[part.operatorId] = { ...part.snapshot, committables: [...part.snapshot.committables, ...committables] };
+    }
+    for (const part of this.keyed) {
+      const file = await part.file.finish();
+      writtenBytes += file.length;
+      const { info } = part.snapshot;
+      const chain = info.kind === 'base' ? [{ ...file, info }] : [...part.before, { ...file, info }];
+      chains.set(part.operatorId, chain);
+      const snapshot = operators[part.operatorId] as OperatorSubtaskSnapshot;
+      operators[part.operatorId] = { ...snapshot, keyedChain: chain };
+    }
+    return { operators, writtenBytes, chains };
+  }
+
+  async abort(): Promise<void> {
+    if (this.aborted) return;
+    this.aborted = true;
+    for (const part of this.keyed) {
+      part.backend.abort(this.epoch);
+      await part.file.abort();
+    }
+  }
+}

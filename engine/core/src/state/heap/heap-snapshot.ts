@@ -1,0 +1,42 @@
+/** A keyed snapshot that is being serialised: the walks over all tables that were there at its barrier, one after another. */
+import { invariant } from '../../common/errors.js';
+import type { KeyedSnapshot, KeyedSnapshotInfo } from '../backend.js';
+import type { SnapshotFileHeader, SnapshotFileWriter } from './snapshot-file-writer.js';
+import type { TableWalk } from './table.js';
+
+export class HeapSnapshot implements KeyedSnapshot {
+  readonly epoch: number;
+  private readonly header: SnapshotFileHeader;
+  private readonly file: SnapshotFileWriter;
+  private readonly walk: TableWalk;
+  private readonly onDone: () => void;
+  private state: 'running' | 'done' | 'aborted' = 'running';
+
+  constructor(header: SnapshotFileHeader, file: SnapshotFileWriter, walk: TableWalk, onDone: () => void) {
+    this.epoch = header.epoch;
+    this.header = header;
+    this.file = file;
+    this.walk = walk;
+    this.onDone = onDone;
+  }
+
+  step(rows: number): boolean {
+    invariant(this.state !== 'aborted', `The keyed snapshot of epoch ${this.epoch} was aborted and cannot go on`);
+    if (this.state === 'done') return true;
+    if (this.walk.step(Math.max(1, rows)) === 0) return false;
+    this.file.finish();
+    this.state = 'done';
+    this.onDone();
+    return true;
+  }
+
+  get info(): KeyedSnapshotInfo {
+    invariant(this.state === 'done', `The keyed snapshot of epoch ${this.epoch} is ${this.state}: what it holds is not known`);
+    const { kind, epoch, keyGroups } = this.header;
+    return { kind, epoch, keyGroups, length: this.file.length, rows: this.file.rowCount };
+  }
+
+  abort(): void {
+    this.state = 'aborted';
+  }
+}

@@ -1,0 +1,78 @@
+/** The bench's only way to the engine: runs a job in this process with the embedded driver. */
+import { pathToFileURL } from 'node:url';
+import { evaluateModule, LocalExecutor, type RunOutcome, SILENT_OBSERVER } from 'millstream/cluster';
+
+/** A completed checkpoint. */
+export interface CompletedCheckpoint {
+  /** What `restoreFrom` takes. */
+  readonly path: string;
+  /** Bytes of its files, shared ones of earlier checkpoints left out. */
+  readonly bytes: number;
+}
+
+export interface BenchJob {
+  /** The compiled program, a file with a default export of `defineJob`. */
+  readonly program: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Options by key; see the engine's table. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** Sends records between subtasks of one slot through the codec too. */
+  readonly forceCodec: boolean;
+  /** Samples the delay of each slot's loop every millisecond. */
+  readonly samplePauses: boolean;
+  /** Starts from this checkpoint. */
+  readonly restoreFrom: string | undefined;
+  /** Stops the job without a checkpoint; the checkpoints that it has completed stay. */
+  readonly signal: AbortSignal;
+  /** Called in this thread as soon as a checkpoint is complete. */
+  readonly onCheckpoint: (checkpoint: CompletedCheckpoint) => void;
+}
+
+export interface JobEnd {
+  readonly end: 'finished' | 'stopped';
+  /** The longest delay of a slot's loop; where asked for. */
+  readonly longestPauseMs: number | undefined;
+}
+
+export interface Executor {
+  /** Resolves when the job has finished or was stopped; rejects when it failed. */
+  run(job: BenchJob): Promise<JobEnd>;
+  close(): Promise<void>;
+}
+
+/** Runs jobs in worker threads of this process. */
+export function openExecutor(): Executor {
+  return { run: runJob, close: async () => undefined };
+}
+
+async function runJob(job: BenchJob): Promise<JobEnd> {
+  const moduleUrl = pathToFileURL(job.program).href;
+  const context = { mode: 'client' as const, parameters: job.parameters, options: job.options };
+  const program = await evaluateModule(context, async () => (await import(moduleUrl)) as { default?: unknown });
+  let longestPauseMs = 0;
+  let outcome: RunOutcome | undefined;
+  const executor = new LocalExecutor({
+    moduleUrl,
+    argv: [],
+    run: {
+      forceCodec: job.forceCodec,
+      sampleDelays: job.samplePauses,
+      ...(job.restoreFrom !== undefined && { from: job.restoreFrom }),
+    },
+    observer: {
+      ...SILENT_OBSERVER,
+      metrics: (_slot, _tasks, delayMs) => {
+        longestPauseMs = Math.max(longestPauseMs, delayMs);
+      },
+      checkpointCompleted: ({ path, bytes, final }) => {
+        if (path !== undefined && !final) job.onCheckpoint({ path, bytes });
+      },
+    },
+    onRun: (run) => job.signal.addEventListener('abort', () => run.cancel(), { once: true }),
+    onOutcome: (end) => {
+      outcome = end;
+    },
+  });
+  await executor.execute(program);
+  return { end: outcome?.type === 'finished' ? 'finished' : 'stopped', longestPauseMs: job.samplePauses ? longestPauseMs : undefined };
+}
