@@ -1,5 +1,12 @@
 /** (a) Delay statistics per origin and hour, and the flights that came too late for them. */
-import { type AggregateFunction, type Collector, ProcessWindowFunction, type ProcessWindowContext, schema, type TimeWindow } from 'millstream';
+import {
+  type AggregateFunction,
+  type Collector,
+  type ProcessWindowContext,
+  ProcessWindowFunction,
+  schema,
+  type TimeWindow,
+} from 'millstream';
 import type { EnrichedFlight } from './enrichment.js';
 
 export interface DelayStatistics {

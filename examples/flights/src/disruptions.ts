@@ -1,5 +1,5 @@
 /** (c) Disruptions: origins with at least 20 flights delayed by more than an hour within three hours, every 30 minutes. */
-import { type AggregateFunction, type Collector, ProcessWindowFunction, type ProcessWindowContext, type TimeWindow } from 'millstream';
+import { type AggregateFunction, type Collector, type ProcessWindowContext, ProcessWindowFunction, type TimeWindow } from 'millstream';
 import type { EnrichedFlight } from './enrichment.js';
 
 export interface Disruption {

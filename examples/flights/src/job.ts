@@ -6,7 +6,16 @@
  *                                            ├─▶ (c) disruptions
  *                                            └─▶ (d) silences
  */
-import { defineJob, FileSink, type JobDefinition, jsonLinesEncoder, OutputTag, type Sink, SlidingEventTimeWindows, TumblingEventTimeWindows, WatermarkStrategy } from 'millstream';
+import {
+  defineJob,
+  FileSink,
+  type JobDefinition,
+  jsonLinesEncoder,
+  OutputTag,
+  SlidingEventTimeWindows,
+  TumblingEventTimeWindows,
+  WatermarkStrategy,
+} from 'millstream';
 import { type Airport, airportsSource } from './airports.js';
 import { delayStatistics, LabelHour } from './delays-by-hour.js';
 import { countDelayed, ReportDisruption } from './disruptions.js';
@@ -23,7 +32,7 @@ import { delaySumOfOrigin, LabelDay, WorstOfDay } from './worst-origins.js';
 const DRIFT_MS = 2 * DAY_MS;
 
 /** Exactly-once files of JSON lines in a query's directory. */
-function resultSink<T>(results: string, query: string): Sink<T> {
+function resultSink<T>(results: string, query: string): FileSink<T> {
   return FileSink.forRowFormat(`${results}/${query}`, jsonLinesEncoder<T>());
 }
 

@@ -55,7 +55,9 @@ const { outcome } = await runProgram(job, {
 });
 
 if (outcome?.type === 'finished') {
-  console.log(`\nDone in ${seconds()} s, ${checkpoints} checkpoints.\n\n${await summarize(results)}\n\nResults: ${relative('.', results)}/`);
+  console.log(
+    `\nDone in ${seconds()} s, ${checkpoints} checkpoints.\n\n${await summarize(results)}\n\nResults: ${relative('.', results)}/`,
+  );
 }
 
 function path(file: string): string {

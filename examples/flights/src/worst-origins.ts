@@ -1,5 +1,5 @@
 /** (b) The ten origins with the most minutes of delay of each day: sums per origin in keyed windows, then the top ten of each day. */
-import { type AggregateFunction, type Collector, ProcessWindowFunction, type ProcessWindowContext, type TimeWindow } from 'millstream';
+import { type AggregateFunction, type Collector, type ProcessWindowContext, ProcessWindowFunction, type TimeWindow } from 'millstream';
 import type { EnrichedFlight } from './enrichment.js';
 
 export interface DayOfOrigin {

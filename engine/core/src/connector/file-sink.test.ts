@@ -212,9 +212,14 @@ function mortal(disk: Disk, limit: number): { disk: Disk; steps: () => number } 
   const wrap = <O extends object>(target: O): O =>
     new Proxy(target, {
       get: (object, name) => {
-        const method = Reflect.get(object, name) as (...parameters: unknown[]) => Promise<unknown>;
+        const method = Reflect.get(object, name) as ((...parameters: unknown[]) => Promise<unknown>) | undefined;
+        // A promise that resolves to the wrapped object asks it for `then`.
+        if (typeof method !== 'function') return method;
         return async (...parameters: unknown[]) => {
+          // Of a dead process the system closes what is open.
+          if (name === 'close') await method.apply(object, parameters);
           if (steps++ >= limit) throw createDiskError('EIO', String(name), String(parameters[0]));
+          if (name === 'close') return undefined;
           const result = await method.apply(object, parameters);
           return name === 'create' || name === 'open' ? wrap(result as object) : result;
         };

@@ -27,7 +27,7 @@ export interface AsyncRetryOptions {
 }
 
 export interface AsyncMapOptions<I, O> {
-  readonly fn: (value: Readonly<I>) => Promise<O>;
+  readonly fn: (value: I) => Promise<O>;
   /** True: results in the order of the input. */
   readonly ordered: boolean;
   /** Entries that were not emitted at most. Default 100. */
@@ -137,7 +137,7 @@ class AsyncMapOperator implements Operator {
     entry.attempts++;
     let answer: Promise<unknown>;
     try {
-      answer = Promise.resolve(this.options.fn(entry.value as Readonly<unknown>));
+      answer = Promise.resolve(this.options.fn(entry.value));
     } catch (error) {
       answer = Promise.reject(error);
     }
@@ -324,7 +324,10 @@ function checkOptions(options: AsyncMapOptions<unknown, unknown>): void {
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new MillstreamError('INVALID_OPTION', `Cannot use '${timeoutMs}' as timeout of mapAsync: it must be a number of ms above 0.`);
   }
-  if (retry !== undefined && !(Number.isSafeInteger(retry.attempts) && retry.attempts > 0 && retry.delayMs >= 0 && (retry.backoff ?? 1) > 0)) {
+  if (
+    retry !== undefined &&
+    !(Number.isSafeInteger(retry.attempts) && retry.attempts > 0 && retry.delayMs >= 0 && (retry.backoff ?? 1) > 0)
+  ) {
     throw new MillstreamError(
       'INVALID_OPTION',
       `Cannot retry mapAsync with attempts '${retry.attempts}', delayMs '${retry.delayMs}' and backoff '${retry.backoff ?? 1}': attempts must be a whole number above 0, the delay 0 or more, the backoff above 0.`,

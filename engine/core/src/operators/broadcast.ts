@@ -2,6 +2,8 @@
  * Process functions on a stream connected with a broadcast stream: rules, small tables. Input 0 is the main stream, input 1 the
  * broadcast one, all of whose elements go to every subtask.
  */
+
+import type { KeyedStateBackend } from '../state/backend.js';
 import type {
   AggregatingStateDescriptor,
   AnyStateDescriptor,
@@ -10,7 +12,6 @@ import type {
   ReducingStateDescriptor,
   ValueStateDescriptor,
 } from '../state/descriptors.js';
-import type { KeyedStateBackend } from '../state/backend.js';
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from '../state/state.js';
 import { type BroadcastState, BroadcastStates, type ReadOnlyBroadcastState } from './broadcast-state.js';
 import { FunctionContext, type KeyedProcessContext, type OnTimerContext, type ProcessContext } from './function-context.js';

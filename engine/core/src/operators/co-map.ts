@@ -24,7 +24,9 @@ export abstract class CoFlatMapFunction<I1, I2, O> {
 /**
  * State of the current key works here too (connected keyed streams), so the key is set where there is a selector.
  */
-abstract class CoOperator<F extends { open?(context: RuntimeContext): Promise<void> | void; close?(): Promise<void> | void }> implements Operator {
+abstract class CoOperator<F extends { open?(context: RuntimeContext): Promise<void> | void; close?(): Promise<void> | void }>
+  implements Operator
+{
   protected readonly fn: F;
   protected readonly context: OperatorContext;
 

@@ -102,5 +102,6 @@ export function createKeyedCoProcessOperator<K, I1, I2, O>(
   fn: UserFunction<KeyedCoProcessFunction<K, I1, I2, O>>,
 ): (context: OperatorContext) => Operator {
   const checked = checkUserFunction(fn);
-  return (context) => new KeyedCoProcessOperator(context, instantiate(checked) as KeyedCoProcessFunction<unknown, unknown, unknown, unknown>);
+  return (context) =>
+    new KeyedCoProcessOperator(context, instantiate(checked) as KeyedCoProcessFunction<unknown, unknown, unknown, unknown>);
 }

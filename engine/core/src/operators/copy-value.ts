@@ -16,7 +16,8 @@ function copyObject(value: object): object {
   if (value instanceof Map) return new Map(Array.from(value, ([key, element]) => [copyValue(key), copyValue(element)]));
   if (value instanceof Set) return new Set(Array.from(value, copyValue));
   const prototype: unknown = Object.getPrototypeOf(value);
-  const copy: Record<string, unknown> = prototype === Object.prototype ? {} : (Object.create(prototype as object | null) as Record<string, unknown>);
+  const copy: Record<string, unknown> =
+    prototype === Object.prototype ? {} : (Object.create(prototype as object | null) as Record<string, unknown>);
   for (const name of Object.keys(value)) copy[name] = copyValue((value as Record<string, unknown>)[name]);
   return copy;
 }

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keyGroupOf } from '../common/hash.js';
-import { keyGroupRangeOf } from '../state/key-group.js';
 import { ListStateDescriptor, ValueStateDescriptor } from '../state/descriptors.js';
+import { keyGroupRangeOf } from '../state/key-group.js';
 import type { ListState, ValueState } from '../state/state.js';
 import { type HarnessSnapshot, keyByField, OperatorHarness } from '../testing/operator-harness.js';
-import type { Collector, OperatorContext, Operator } from './operator.js';
+import type { Collector, Operator, OperatorContext } from './operator.js';
 import { OutputTag } from './output-tag.js';
 import {
   createKeyedProcessOperator,
@@ -45,7 +45,9 @@ class SumFunction extends KeyedProcessFunction<string, Click, string> {
   }
 
   override onTimer(timestamp: number, ctx: OnTimerContext<string>, out: Collector<string>): void {
-    out.collect(`${ctx.getCurrentKey()} ${timestamp} ${ctx.timestamp()} ${ctx.timeDomain()} ${this.sum.value()} [${this.seen.get().join()}]`);
+    out.collect(
+      `${ctx.getCurrentKey()} ${timestamp} ${ctx.timestamp()} ${ctx.timeDomain()} ${this.sum.value()} [${this.seen.get().join()}]`,
+    );
   }
 }
 
@@ -87,7 +89,10 @@ describe('ProcessFunction', () => {
     }
     const harness = await OperatorHarness.open(createProcessOperator(() => new Late() as unknown as ProcessFunction<number, string>));
     expect(() => harness.processElement(1)).toThrow(
-      expect.objectContaining({ code: 'PROMISE_RETURNED', message: expect.stringMatching(/'processElement' of operator 'operator'.*mapAsync/) }),
+      expect.objectContaining({
+        code: 'PROMISE_RETURNED',
+        message: expect.stringMatching(/'processElement' of operator 'operator'.*mapAsync/),
+      }),
     );
   });
 
@@ -156,12 +161,18 @@ describe('KeyedProcessFunction', () => {
         out.collect(`${ctx.getCurrentKey()} ${timestamp} ${ctx.timeDomain()}`);
       }
     }
-    const harness = await OperatorHarness.open(createKeyedProcessOperator(() => new Ping()), byUser);
+    const harness = await OperatorHarness.open(
+      createKeyedProcessOperator(() => new Ping()),
+      byUser,
+    );
     harness.advanceProcessingTime(1000);
     harness.processElement({ user: 'a', n: 1 }, 7);
     harness.advanceProcessingTime(1100);
     expect(harness.emitted).toEqual([]);
-    const restored = await OperatorHarness.open(createKeyedProcessOperator(() => new Ping()), { ...byUser, restore: [harness.snapshot()] });
+    const restored = await OperatorHarness.open(
+      createKeyedProcessOperator(() => new Ping()),
+      { ...byUser, restore: [harness.snapshot()] },
+    );
     for (const each of [harness, restored]) {
       each.advanceProcessingTime(1101);
       expect(each.emitted).toEqual([{ value: 'a 1100 processing-time', timestamp: Number.NaN }]);
@@ -245,69 +256,90 @@ class CommandFunction extends KeyedProcessFunction<string, Command, string> {
 
 describe('timers, property', () => {
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ user: fc.constantFrom('a', 'b', 'c', 'd'), at: fc.integer({ min: -30, max: 60 }), cancel: fc.integer({ min: -30, max: 60 }) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        user: fc.constantFrom('a', 'b', 'c', 'd'),
+        at: fc.integer({ min: -30, max: 60 }),
+        cancel: fc.integer({ min: -30, max: 60 }),
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ advance: fc.nat(12) }) },
     { weight: 1, arbitrary: fc.record({ parallelism: fc.integer({ min: 1, max: 3 }) }) },
   );
 
   it('fire once, in order of time for each key, across restores, rescales and interruptions', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }), async (steps, exhaustions) => {
-        const create: (context: OperatorContext) => Operator = createKeyedProcessOperator(() => new CommandFunction());
-        let asked = 0;
-        const exhausted = (): boolean => exhaustions[asked++ % exhaustions.length] as boolean;
-        let restore: HarnessSnapshot[] | undefined;
-        const openAll = (parallelism: number): Promise<OperatorHarness[]> =>
-          Promise.all(
-            Array.from({ length: parallelism }, (_, subtaskIndex) =>
-              OperatorHarness.open(create, { ...byUser, parallelism, subtaskIndex, exhausted, ...(restore === undefined ? {} : { restore }) }),
-            ),
-          );
-        let subtasks = await openAll(1);
-        const fired: string[] = [];
-        const collect = (): void => {
-          for (const subtask of subtasks) fired.push(...subtask.values<string>().splice(0));
-        };
-        let watermark = -40;
-        const model = new Map<string, Set<number>>();
-        const expected: string[] = [];
-        const fireModel = (): void => {
-          for (const [user, times] of model) {
-            for (let due = [...times].sort((a, b) => a - b)[0]; due !== undefined && due <= watermark; due = [...times].sort((a, b) => a - b)[0]) {
-              times.delete(due);
-              expected.push(`${user} ${due}`);
-              if (due % 5 === 0) times.add(due + 3);
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }),
+        async (steps, exhaustions) => {
+          const create: (context: OperatorContext) => Operator = createKeyedProcessOperator(() => new CommandFunction());
+          let asked = 0;
+          const exhausted = (): boolean => exhaustions[asked++ % exhaustions.length] as boolean;
+          let restore: HarnessSnapshot[] | undefined;
+          const openAll = (parallelism: number): Promise<OperatorHarness[]> =>
+            Promise.all(
+              Array.from({ length: parallelism }, (_, subtaskIndex) =>
+                OperatorHarness.open(create, {
+                  ...byUser,
+                  parallelism,
+                  subtaskIndex,
+                  exhausted,
+                  ...(restore === undefined ? {} : { restore }),
+                }),
+              ),
+            );
+          let subtasks = await openAll(1);
+          const fired: string[] = [];
+          const collect = (): void => {
+            for (const subtask of subtasks) fired.push(...subtask.values<string>().splice(0));
+          };
+          let watermark = -40;
+          const model = new Map<string, Set<number>>();
+          const expected: string[] = [];
+          const fireModel = (): void => {
+            for (const [user, times] of model) {
+              for (
+                let due = [...times].sort((a, b) => a - b)[0];
+                due !== undefined && due <= watermark;
+                due = [...times].sort((a, b) => a - b)[0]
+              ) {
+                times.delete(due);
+                expected.push(`${user} ${due}`);
+                if (due % 5 === 0) times.add(due + 3);
+              }
+            }
+          };
+          for (const each of steps) {
+            if ('parallelism' in each) {
+              collect();
+              restore = subtasks.map((subtask) => subtask.snapshot());
+              subtasks = await openAll(each.parallelism);
+            } else if ('advance' in each) {
+              watermark += each.advance;
+              for (const subtask of subtasks) subtask.advanceEventTime(watermark);
+              fireModel();
+            } else {
+              const owner = Math.floor((keyGroupOf(each.user, 128) * subtasks.length) / 128);
+              subtasks[owner]?.processElement(each, 0);
+              const times = model.get(each.user) ?? new Set();
+              model.set(each.user, times);
+              times.add(each.at);
+              times.delete(each.cancel);
             }
           }
-        };
-        for (const each of steps) {
-          if ('parallelism' in each) {
-            collect();
-            restore = subtasks.map((subtask) => subtask.snapshot());
-            subtasks = await openAll(each.parallelism);
-          } else if ('advance' in each) {
-            watermark += each.advance;
-            for (const subtask of subtasks) subtask.advanceEventTime(watermark);
-            fireModel();
-          } else {
-            const owner = Math.floor((keyGroupOf(each.user, 128) * subtasks.length) / 128);
-            subtasks[owner]?.processElement(each, 0);
-            const times = model.get(each.user) ?? new Set();
-            model.set(each.user, times);
-            times.add(each.at);
-            times.delete(each.cancel);
+          watermark = Number.POSITIVE_INFINITY;
+          for (const subtask of subtasks) subtask.advanceEventTime(watermark);
+          collect();
+          fireModel();
+          for (const user of model.keys()) {
+            const ofUser = (list: string[]): string[] => list.filter((entry) => entry.startsWith(user));
+            expect(ofUser(fired)).toEqual(ofUser(expected));
           }
-        }
-        watermark = Number.POSITIVE_INFINITY;
-        for (const subtask of subtasks) subtask.advanceEventTime(watermark);
-        collect();
-        fireModel();
-        for (const user of model.keys()) {
-          const ofUser = (list: string[]): string[] => list.filter((entry) => entry.startsWith(user));
-          expect(ofUser(fired)).toEqual(ofUser(expected));
-        }
-        expect(fired).toHaveLength(expected.length);
-      }),
+          expect(fired).toHaveLength(expected.length);
+        },
+      ),
       { numRuns: 150, seed: 7 },
     );
   });

@@ -93,6 +93,8 @@ export function createKeyedReduceOperator<T>(
 }
 
 /** Adds each element to the accumulator of its key and emits `getResult`. */
-export function createKeyedAggregateOperator<IN, ACC, OUT>(aggregate: AggregateFunction<IN, ACC, OUT>): (context: OperatorContext) => Operator {
+export function createKeyedAggregateOperator<IN, ACC, OUT>(
+  aggregate: AggregateFunction<IN, ACC, OUT>,
+): (context: OperatorContext) => Operator {
   return (context) => new AggregateOperator(context, aggregate as unknown as AggregateFunction<unknown, unknown, unknown>);
 }

@@ -11,7 +11,7 @@ import type { Window } from './window/window.js';
 import { createWindows, type WindowTiming } from './window/window-operator.js';
 
 /** Makes one result of a pair with the same key and window. */
-export type JoinFunction<L, R, O> = (left: Readonly<L>, right: Readonly<R>) => O;
+export type JoinFunction<L, R, O> = (left: L, right: R) => O;
 
 /** Gets all elements of both sides with the same key and window; one side may be empty. */
 export type CoGroupFunction<L, R, O> = (left: readonly L[], right: readonly R[], out: Collector<O>) => void;
@@ -71,9 +71,9 @@ class JoinContents extends TwoSidedContents {
     const width = right.length;
     let from = this.done % Math.max(1, width);
     for (let row = width === 0 ? left.length : Math.floor(this.done / width); row < left.length; row++, from = 0) {
-      const first = left[row] as Readonly<unknown>;
+      const first = left[row];
       for (let column = from; column < width; column++) {
-        const result = checkedResult(this.join(first, right[column] as Readonly<unknown>), this.operator, 'join');
+        const result = checkedResult(this.join(first, right[column]), this.operator, 'join');
         this.output.collect(result, timestamp);
         if (!budget.exhausted()) continue;
         this.done = row * width + column + 1;

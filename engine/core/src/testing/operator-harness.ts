@@ -85,8 +85,15 @@ export class OperatorHarness {
     this.states = new OperatorStates(restored?.operatorState ?? []);
     this.restoredWatermarks = keyed ? restored?.keyGroupWatermarks : undefined;
     const checked = options.checked ?? true;
-    if (keyed) this.backend = new HeapStateBackend({ keyGroupRange: keyGroupRangeOf(maxParallelism, parallelism, subtaskIndex), maxParallelism, checked });
-    this.operator = create(this.context({ parallelism, subtaskIndex, maxParallelism, keySelectors, checked, restored: restored !== undefined }));
+    if (keyed)
+      this.backend = new HeapStateBackend({
+        keyGroupRange: keyGroupRangeOf(maxParallelism, parallelism, subtaskIndex),
+        maxParallelism,
+        checked,
+      });
+    this.operator = create(
+      this.context({ parallelism, subtaskIndex, maxParallelism, keySelectors, checked, restored: restored !== undefined }),
+    );
     const files = new Map(restore?.flatMap((snapshot) => [...snapshot.files]));
     if (restored !== undefined) {
       this.backend?.restore(restored.keyedChains.map((chain) => chain.map(({ path }) => files.get(path) as KeyedSnapshotFile)));
@@ -190,7 +197,8 @@ export class OperatorHarness {
 
   /** Moves the clock, and fires processing-time timers at their times. */
   advanceProcessingTime(time: number): void {
-    for (let due = this.nextProcessingTime(); due <= time; due = this.nextProcessingTime()) this.fireProcessingTime(Math.max(due, this.clock.now()));
+    for (let due = this.nextProcessingTime(); due <= time; due = this.nextProcessingTime())
+      this.fireProcessingTime(Math.max(due, this.clock.now()));
     this.fireProcessingTime(time);
   }
 
@@ -264,7 +272,7 @@ const SNAPSHOT_STEP_ROWS = 3;
 function keyedFile(backend: KeyedStateBackend, epoch: number): KeyedSnapshotFile {
   const chunks: Uint8Array[] = [];
   const snapshot = backend.startSnapshot(epoch, 0, { write: (chunk) => chunks.push(chunk) });
-  while (!snapshot.step(SNAPSHOT_STEP_ROWS)) continue;
+  while (!snapshot.step(SNAPSHOT_STEP_ROWS));
   backend.confirm(epoch);
   const { start } = backend.keyGroupRange;
   return { info: snapshot.info, bytes: Buffer.concat(chunks), path: `keyed-${start}-${epoch}` };
@@ -277,7 +285,17 @@ function restoredSubtask(
   maxParallelism: number,
 ): ReturnType<typeof redistribute>['subtasks'][number] | undefined {
   const subtasks = restore.map(({ subtask }) => subtask);
-  const metadata = { operatorId: 'operator', uid: 'operator', name: 'operator', parallelism: restore.length, maxParallelism, enumeratorState: undefined, subtasks };
-  const states = subtasks.map(({ operatorState }) => (operatorState !== undefined && 'inline' in operatorState ? decodeOperatorState(operatorState.inline) : []));
+  const metadata = {
+    operatorId: 'operator',
+    uid: 'operator',
+    name: 'operator',
+    parallelism: restore.length,
+    maxParallelism,
+    enumeratorState: undefined,
+    subtasks,
+  };
+  const states = subtasks.map(({ operatorState }) =>
+    operatorState !== undefined && 'inline' in operatorState ? decodeOperatorState(operatorState.inline) : [],
+  );
   return redistribute(metadata, states, parallelism, maxParallelism).subtasks[subtaskIndex];
 }

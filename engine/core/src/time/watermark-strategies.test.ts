@@ -68,9 +68,13 @@ describe('WatermarkStrategy', () => {
 describe('WatermarksWithIdleness', () => {
   it('is idle after the time without records, and active with the next one', () => {
     let now = 0;
-    const generator = new WatermarksWithIdleness(WatermarkStrategy.forMonotonousTimestamps<string>().createGenerator?.() as WatermarkGenerator<string>, 100, {
-      monotonic: () => now,
-    });
+    const generator = new WatermarksWithIdleness(
+      WatermarkStrategy.forMonotonousTimestamps<string>().createGenerator?.() as WatermarkGenerator<string>,
+      100,
+      {
+        monotonic: () => now,
+      },
+    );
     const output = recorder();
     generator.onEvent('x', 10, output);
     generator.onPeriodicEmit(output);
@@ -89,7 +93,11 @@ describe('WatermarksWithIdleness', () => {
   it('does not count time in which the clock is paused', () => {
     let now = 0;
     const clock = new PausableClock({ monotonic: () => now });
-    const generator = new WatermarksWithIdleness(WatermarkStrategy.forMonotonousTimestamps<string>().createGenerator?.() as WatermarkGenerator<string>, 100, clock);
+    const generator = new WatermarksWithIdleness(
+      WatermarkStrategy.forMonotonousTimestamps<string>().createGenerator?.() as WatermarkGenerator<string>,
+      100,
+      clock,
+    );
     const output = recorder();
     generator.onPeriodicEmit(output);
     now = 50;

@@ -1,6 +1,11 @@
 /** The watermark strategies that programs use: Flink's WatermarkStrategy factories. */
 import { MillstreamError } from '../common/errors.js';
-import type { TimestampAssigner, WatermarkGenerator, WatermarkOutput, WatermarkStrategy as WatermarkStrategyOf } from './watermark-strategy.js';
+import type {
+  TimestampAssigner,
+  WatermarkGenerator,
+  WatermarkOutput,
+  WatermarkStrategy as WatermarkStrategyOf,
+} from './watermark-strategy.js';
 
 /** How timestamps and watermarks come about; see the factories of the value with the same name. */
 export type WatermarkStrategy<T> = WatermarkStrategyOf<T>;
@@ -60,7 +65,11 @@ class ImmutableWatermarkStrategy<T> implements WatermarkStrategyOf<T> {
     return new ImmutableWatermarkStrategy({ ...this, idlenessMs: positive(idlenessMs, 'idleness') });
   }
 
-  withWatermarkAlignment(group: string, maxDriftMs: number, updateIntervalMs: number = ALIGNMENT_UPDATE_INTERVAL_MS): WatermarkStrategyOf<T> {
+  withWatermarkAlignment(
+    group: string,
+    maxDriftMs: number,
+    updateIntervalMs: number = ALIGNMENT_UPDATE_INTERVAL_MS,
+  ): WatermarkStrategyOf<T> {
     positive(maxDriftMs, 'the largest drift between aligned splits');
     positive(updateIntervalMs, 'the update interval of watermark alignment');
     return new ImmutableWatermarkStrategy({ ...this, alignment: { group, maxDriftMs, updateIntervalMs } });
@@ -90,7 +99,10 @@ interface WatermarkStrategyFactories {
 export const WatermarkStrategy: WatermarkStrategyFactories = {
   forBoundedOutOfOrderness<T>(maxOutOfOrdernessMs: number) {
     if (!Number.isFinite(maxOutOfOrdernessMs) || maxOutOfOrdernessMs < 0) {
-      throw new MillstreamError('INVALID_OPTION', `Cannot bound out-of-orderness by '${maxOutOfOrdernessMs}': it must be a number of ms, 0 or more.`);
+      throw new MillstreamError(
+        'INVALID_OPTION',
+        `Cannot bound out-of-orderness by '${maxOutOfOrdernessMs}': it must be a number of ms, 0 or more.`,
+      );
     }
     return strategy<T>(() => new BoundedOutOfOrdernessWatermarks(maxOutOfOrdernessMs));
   },

@@ -32,7 +32,12 @@ export class WatermarkValve {
 
   constructor(channelCount: number) {
     invariant(channelCount > 0, `A watermark valve needs channels, not ${channelCount}`);
-    this.channels = Array.from({ length: channelCount }, () => ({ watermark: Number.NEGATIVE_INFINITY, idle: false, aligned: true, ended: false }));
+    this.channels = Array.from({ length: channelCount }, () => ({
+      watermark: Number.NEGATIVE_INFINITY,
+      idle: false,
+      aligned: true,
+      ended: false,
+    }));
   }
 
   inputWatermark(index: number, watermark: number): ValveChange {

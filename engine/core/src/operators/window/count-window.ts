@@ -4,8 +4,8 @@
  * the element that completed the window (Flink gives them the end of time).
  */
 import { MillstreamError } from '../../common/errors.js';
-import { ValueStateDescriptor } from '../../state/descriptors.js';
 import type { KeyedStateBackend } from '../../state/backend.js';
+import { ValueStateDescriptor } from '../../state/descriptors.js';
 import type { ValueState } from '../../state/state.js';
 import { keySelectorOf } from '../key-selector.js';
 import { KeyedWatermark } from '../keyed-watermark.js';
@@ -75,7 +75,11 @@ abstract class CountWindowOperator implements Operator {
 class TumblingCountOperator extends CountWindowOperator {
   private readonly size: number;
 
-  constructor(context: OperatorContext, size: number, createContents: (context: OperatorContext, watermark: KeyedWatermark) => WindowContents) {
+  constructor(
+    context: OperatorContext,
+    size: number,
+    createContents: (context: OperatorContext, watermark: KeyedWatermark) => WindowContents,
+  ) {
     super(context, createContents);
     this.size = size;
   }

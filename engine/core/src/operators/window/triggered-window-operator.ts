@@ -57,11 +57,7 @@ export class TriggeredWindowOperator implements Operator, TimerHandler {
   private readonly pending: PendingFiring[] = [];
   private budget: Budget = UNLIMITED;
 
-  constructor(
-    context: OperatorContext,
-    options: TriggeredWindowOptions,
-    createContents: (watermark: KeyedWatermark) => WindowContents,
-  ) {
+  constructor(context: OperatorContext, options: TriggeredWindowOptions, createContents: (watermark: KeyedWatermark) => WindowContents) {
     this.name = context.name;
     this.clock = context.clock;
     this.selector = keySelectorOf(context, 0);
@@ -123,7 +119,8 @@ export class TriggeredWindowOperator implements Operator, TimerHandler {
       this.scheduleCleaning(windows, record, actual);
     }
     this.store(windows);
-    if (!accepted && this.assigner.isEventTime && timestamp + this.lateness <= this.time.currentWatermark()) this.late.drop(value, timestamp);
+    if (!accepted && this.assigner.isEventTime && timestamp + this.lateness <= this.time.currentWatermark())
+      this.late.drop(value, timestamp);
     for (const { key, window, contents, timestamp: time, keep } of fired) this.contents.fire(key, window, contents, time, keep, UNLIMITED);
   }
 

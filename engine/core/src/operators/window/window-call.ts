@@ -1,11 +1,11 @@
 /** Calls a ProcessWindowFunction: its context, its collector, its current key. One object per operator. */
 import type { Key } from '../../common/key.js';
+import { SideOutputs } from '../function-context.js';
 import type { KeyedWatermark } from '../keyed-watermark.js';
 import type { Collector, OperatorContext } from '../operator.js';
 import type { OutputTag } from '../output-tag.js';
 import { rejectPromise } from '../promise-check.js';
 import { type KeyedStateStore, OperatorRuntimeContext } from '../runtime-context.js';
-import { SideOutputs } from '../function-context.js';
 import type { ProcessWindowContext, ProcessWindowFunction, Window } from './window.js';
 
 export type AnyWindowFunction = ProcessWindowFunction<unknown, unknown, unknown, Window>;

@@ -31,13 +31,13 @@ export type WindowFunction<IN, ACC, R, OUT, K, W extends Window> =
 
 /** The parts of a window that its function does not decide. */
 export interface WindowTiming<IN, W extends Window> {
-  readonly assigner: WindowAssigner<IN, W>;
+  readonly assigner: WindowAssigner<NoInfer<IN>, W>;
   /** Default: the assigner's. */
-  readonly trigger?: Trigger<IN, W> | undefined;
+  readonly trigger?: Trigger<NoInfer<IN>, W> | undefined;
   /** How long after its end a window still takes late elements, in event time. Default 0. */
   readonly allowedLatenessMs?: number | undefined;
   /** Where elements go that are too late. Default: they are dropped and counted. */
-  readonly lateDataTag?: OutputTag<IN> | undefined;
+  readonly lateDataTag?: OutputTag<NoInfer<IN>> | undefined;
 }
 
 export interface WindowOperatorOptions<IN, ACC, R, OUT, K, W extends Window> extends WindowTiming<IN, W> {
@@ -58,7 +58,12 @@ export function createWindows<IN, W extends Window>(
   if (assigner instanceof AlignedWindows && isDefaultTrigger(assigner, trigger)) {
     return (context) => {
       const watermark = new KeyedWatermark(context);
-      return new AlignedWindowOperator(context, { assigner, allowedLatenessMs, lateDataTag }, createContents(context, watermark), watermark);
+      return new AlignedWindowOperator(
+        context,
+        { assigner, allowedLatenessMs, lateDataTag },
+        createContents(context, watermark),
+        watermark,
+      );
     };
   }
   const options = {
@@ -89,14 +94,16 @@ export function createWindowOperator<IN, ACC, R, OUT, K, W extends Window>(
 export function windowContents<IN, ACC, R, OUT, K, W extends Window>(
   fn: WindowFunction<IN, ACC, R, OUT, K, W>,
 ): (context: OperatorContext, watermark: KeyedWatermark) => WindowContents {
-  const process = fn.process === undefined ? undefined : checkUserFunction<AnyWindowFunction>(fn.process as UserFunction<AnyWindowFunction>);
+  const process =
+    fn.process === undefined ? undefined : checkUserFunction<AnyWindowFunction>(fn.process as UserFunction<AnyWindowFunction>);
   return (context, watermark) => {
     const call = process === undefined ? undefined : new WindowCall(instantiate(process), context, watermark);
     const { name, output } = context;
     if (fn.type === 'reduce') {
       return new ReduceContents(fn.reduce as ReduceFunction<unknown>, fn.schema as Schema<unknown> | undefined, name, output, call);
     }
-    if (fn.type === 'aggregate') return new AggregateContents(fn.aggregate as AggregateFunction<unknown, unknown, unknown>, name, output, call);
+    if (fn.type === 'aggregate')
+      return new AggregateContents(fn.aggregate as AggregateFunction<unknown, unknown, unknown>, name, output, call);
     return new ListContents(call as WindowCall);
   };
 }

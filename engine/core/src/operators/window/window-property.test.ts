@@ -6,7 +6,13 @@ import { subtaskOfKeyGroup } from '../../state/key-group.js';
 import { type HarnessSnapshot, keyByField, OperatorHarness } from '../../testing/operator-harness.js';
 import type { Collector, Operator, OperatorContext } from '../operator.js';
 import { OutputTag } from '../output-tag.js';
-import { type AlignedWindows, EventTimeSessionWindows, SlidingEventTimeWindows, TumblingEventTimeWindows, type WindowAssigner } from './assigners.js';
+import {
+  type AlignedWindows,
+  EventTimeSessionWindows,
+  SlidingEventTimeWindows,
+  TumblingEventTimeWindows,
+  type WindowAssigner,
+} from './assigners.js';
 import { EventTimeTrigger, type OnMergeContext, Trigger, type TriggerContext, type TriggerResult } from './triggers.js';
 import { type ProcessWindowContext, ProcessWindowFunction, type TimeWindow } from './window.js';
 import { createWindowOperator } from './window-operator.js';
@@ -44,7 +50,12 @@ class SameAsDefault extends Trigger<unknown, TimeWindow> {
 }
 
 class Describe extends ProcessWindowFunction<readonly number[] | Element, string, string> {
-  process(key: string, context: ProcessWindowContext<TimeWindow>, elements: readonly (readonly number[] | Element)[], out: Collector<string>): void {
+  process(
+    key: string,
+    context: ProcessWindowContext<TimeWindow>,
+    elements: readonly (readonly number[] | Element)[],
+    out: Collector<string>,
+  ): void {
     const ids = elements.flatMap((element) => ('id' in element ? [element.id] : element));
     out.collect(result(key, context.window().start, context.window().end, ids));
   }
@@ -150,11 +161,15 @@ class Model {
 function assignerOf(shape: Shape): WindowAssigner<unknown> {
   if ('gap' in shape) return EventTimeSessionWindows.withGap(shape.gap);
   const assigner: AlignedWindows =
-    shape.size === shape.slide ? TumblingEventTimeWindows.of(shape.size, shape.offset) : SlidingEventTimeWindows.of(shape.size, shape.slide, shape.offset);
+    shape.size === shape.slide
+      ? TumblingEventTimeWindows.of(shape.size, shape.offset)
+      : SlidingEventTimeWindows.of(shape.size, shape.slide, shape.offset);
   return assigner;
 }
 
-const tumbling = fc.record({ size: fc.integer({ min: 1, max: 30 }), offset: fc.integer({ min: -15, max: 15 }) }).map(({ size, offset }) => ({ size, slide: size, offset: offset % size }));
+const tumbling = fc
+  .record({ size: fc.integer({ min: 1, max: 30 }), offset: fc.integer({ min: -15, max: 15 }) })
+  .map(({ size, offset }) => ({ size, slide: size, offset: offset % size }));
 const sliding = fc
   .record({ size: fc.integer({ min: 1, max: 40 }), slide: fc.integer({ min: 1, max: 20 }), offset: fc.integer({ min: -15, max: 15 }) })
   .map(({ size, slide, offset }) => ({ size, slide, offset: offset % slide }));
