@@ -136,6 +136,19 @@ describe('JobRecordStore', () => {
     expect((await new JobRecordStore(disk, '/job', 'b').load())?.version).toBe(2);
   });
 
+  it('has loaded only what no power loss takes back', async () => {
+    const disk = await memoryDisk();
+    const store = new JobRecordStore(disk, '/job', 'a');
+    await write(store, 1);
+    // The writer is killed between its link and its sync: the version can be seen, but is not durable.
+    disk.fault = (operation, path) => (operation === 'syncDirectory' ? createDiskError('EIO', operation, path) : undefined);
+    await expect(store.compareAndSet(1, recordOfTerm(2))).rejects.toMatchObject({ code: 'EIO' });
+    disk.fault = undefined;
+    expect((await new JobRecordStore(disk, '/job', 'b').load())?.version).toBe(2);
+    disk.crash();
+    expect((await new JobRecordStore(disk, '/job', 'c').load())?.version).toBe(2);
+  });
+
   it('survives a power loss at every step: what was acknowledged stays, and what was loaded stays', async () => {
     let steps = 0;
     for (let kill = 0; ; kill++) {

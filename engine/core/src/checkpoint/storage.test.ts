@@ -161,6 +161,13 @@ describe('checkpoint storage', () => {
     expect(await job.restored('/job')).toEqual(['base of 3']);
   });
 
+  it('has durable metadata before the record can name it', async () => {
+    const { disk, job } = await memoryJob();
+    await job.storage.writeMetadata(job.metadata(await job.snapshot(1, 'base')));
+    disk.crash();
+    expect([...disk.files('/job').keys()].map((name) => name.replace(/r1-.*\./, ''))).toEqual(['chk-1/_metadata', 'job.1', 'shared/keyed']);
+  });
+
   it('keeps small operator state in the metadata, large in a file', async () => {
     const { disk, job } = await memoryJob();
     const stateOf = (size: number): NamedOperatorState[] => [{ name: 's', kind: 'list', elements: [new Uint8Array(size).fill(7)] }];

@@ -27,7 +27,7 @@ import type { JobProgram } from '../plan/plan.js';
 import { allocateRings, type ChannelSetting, type SubtaskRestore } from '../runtime/deployment.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { deserializeError } from '../runtime/serialize-error.js';
-import type { FromSlot, SlotDeployment, TaskMetrics, ToSlot } from '../runtime/slot-messages.js';
+import type { FromSlot, RecordPosition, SlotDeployment, TaskMetrics, ToSlot } from '../runtime/slot-messages.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import { type Placement, placeSubtasks } from './placement.js';
 import type { SlotHandle, SlotHandleOptions } from './slot-handle.js';
@@ -42,7 +42,7 @@ export type AttemptOutcome =
   | { readonly type: 'finished' }
   | { readonly type: 'stopped'; readonly epoch: number }
   | { readonly type: 'cancelled' }
-  | { readonly type: 'failed'; readonly error: MillstreamError; readonly position: string | undefined };
+  | { readonly type: 'failed'; readonly error: MillstreamError; readonly position: RecordPosition | undefined };
 
 export interface AttemptOptions {
   readonly run: string;
@@ -172,7 +172,7 @@ export class ExecutionAttempt {
     this.outcome.resolve(outcome);
   }
 
-  private fail(error: unknown, position: string | undefined): void {
+  private fail(error: unknown, position: RecordPosition | undefined): void {
     const typed =
       error instanceof MillstreamError ? error : new MillstreamError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
     this.settle({ type: 'failed', error: typed, position });

@@ -14,9 +14,8 @@ import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/r
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
-import { MillstreamError } from '../common/errors.js';
+import type { MillstreamError } from '../common/errors.js';
 import { entropySeed, seededRandom } from '../common/random.js';
-import { resolveOptions } from '../config/resolve-options.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
@@ -25,7 +24,8 @@ import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 import { type AttemptObserver, type AttemptOutcome, ExecutionAttempt } from './execution-attempt.js';
 import { JobDirectoryStore } from './job-directory-store.js';
 import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
-import { createRestartStrategy, type RestartStrategy, RepeatedRecordTracker } from './restart-strategy.js';
+import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
+import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { startSlot } from './slot-handle.js';
 
@@ -55,8 +55,8 @@ export class JobRun {
   readonly graph: JobGraph;
   readonly settings: RunSettings;
   private readonly options: JobRunOptions;
-  private readonly strategy: RestartStrategy;
-  private readonly repeated = new RepeatedRecordTracker();
+  private strategy: RestartStrategy;
+  private poison: PoisonRecordState = NO_POISON_RECORD;
   private attempt: ExecutionAttempt | undefined;
   private directoryStore: JobDirectoryStore | undefined;
   private stopWanted: 'stop' | 'cancel' | undefined;
@@ -69,10 +69,7 @@ export class JobRun {
     this.graph = buildJobGraph(plan);
     const seed = options.options.seed ?? entropySeed();
     this.run = seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
-    this.strategy = createRestartStrategy(resolveOptions(plan.options), {
-      checkpointing: this.settings.checkpoints.intervalMs !== undefined,
-      random: seededRandom(seed),
-    });
+    this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
   }
 
   /** Runs to the end. Throws the job's error if it fails. */
@@ -225,10 +222,11 @@ export class JobRun {
     const { clock, observer } = this.options;
     if (this.stopWanted !== undefined) return false;
     const { error, position } = outcome;
-    if (position !== undefined && this.repeated.failed(position)) {
-      throw new MillstreamError('REPEATED_FAILURE', `The job fails: the same record failed three attempts in a row. ${error.message}`, { cause: error });
-    }
+    const { state, poison } = recordFailure(this.poison, position);
+    this.poison = state;
+    if (poison && position !== undefined) throw poisonRecordError(position, error);
     const answer = this.strategy.next(clock.monotonic());
+    this.strategy = answer.strategy;
     if (!answer.restart) throw error;
     observer.restarting(error, answer.delayMs);
     const { promise, resolve } = Promise.withResolvers<void>();

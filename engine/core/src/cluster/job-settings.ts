@@ -1,8 +1,10 @@
 /** The settings of one run in the embedded driver: what the program set, overridden by what the command line or the caller says. */
 import type { CheckpointConfig } from '../checkpoint/coordinator-state.js';
+import type { ResolvedOptions } from '../config/options.js';
 import { resolveOptions } from '../config/resolve-options.js';
 import type { Plan } from '../plan/plan.js';
 import { type ChannelSetting, DEFAULT_RING } from '../runtime/deployment.js';
+import type { RestartStrategyOptions } from './restart-strategy.js';
 
 /** How to run a job in this process. All optional. */
 export interface RunOptions {
@@ -33,6 +35,7 @@ export interface RunSettings {
   readonly defaultParallelism: number;
   readonly channels: ChannelSetting;
   readonly alignBarriers: boolean;
+  readonly restart: RestartStrategyOptions;
 }
 
 /** Where checkpoints go if checkpointing is on and no directory is set. */
@@ -55,5 +58,40 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
     defaultParallelism: options['parallelism.default'],
     channels: { ring: DEFAULT_RING, forceCodec: run.forceCodec ?? false, codegen: run.codegen ?? true },
     alignBarriers: options['execution.checkpointing.mode'] === 'EXACTLY_ONCE',
+    restart: restartOptions(options),
   };
+}
+
+/** Without a type: exponential delay where checkpointing is on, else none; as in Flink. */
+function restartOptions(options: ResolvedOptions): RestartStrategyOptions {
+  const fallback = options['execution.checkpointing.interval'] === undefined ? 'none' : 'exponential-delay';
+  switch (options['restart-strategy.type'] ?? fallback) {
+    case 'none':
+      return { type: 'none' };
+    case 'fixed-delay':
+      return {
+        type: 'fixed-delay',
+        attempts: options['restart-strategy.fixed-delay.attempts'],
+        delayMs: options['restart-strategy.fixed-delay.delay'],
+      };
+    case 'failure-rate':
+      return {
+        type: 'failure-rate',
+        maxFailuresPerInterval: options['restart-strategy.failure-rate.max-failures-per-interval'],
+        failureRateIntervalMs: options['restart-strategy.failure-rate.failure-rate-interval'],
+        delayMs: options['restart-strategy.failure-rate.delay'],
+      };
+    case 'exponential-delay': {
+      const attempts = options['restart-strategy.exponential-delay.attempts-before-reset-backoff'];
+      return {
+        type: 'exponential-delay',
+        initialBackoffMs: options['restart-strategy.exponential-delay.initial-backoff'],
+        maxBackoffMs: options['restart-strategy.exponential-delay.max-backoff'],
+        backoffMultiplier: options['restart-strategy.exponential-delay.backoff-multiplier'],
+        resetBackoffThresholdMs: options['restart-strategy.exponential-delay.reset-backoff-threshold'],
+        jitterFactor: options['restart-strategy.exponential-delay.jitter-factor'],
+        ...(attempts !== undefined && { attemptsBeforeResetBackoff: attempts }),
+      };
+    }
+  }
 }

@@ -43,6 +43,8 @@ export const ERROR_CODES = {
   JOB_RECORD_CONFLICT: 'internal',
   /** More checkpoints failed in a row than tolerated. */
   CHECKPOINT_FAILED: 'internal',
+  /** The same record failed three restarts in a row. */
+  POISON_RECORD: 'user',
   /** Output that a checkpoint promised is gone. */
   SINK_DATA_LOSS: 'connector',
   /** A sink cannot write its output. */
@@ -69,8 +71,6 @@ export const ERROR_CODES = {
   NO_KEYED_STATE: 'user',
   /** A slot ended without being asked to (crash, out of memory). */
   SLOT_LOST: 'internal',
-  /** The same record failed three attempts in a row. */
-  REPEATED_FAILURE: 'user',
   /** There is no program at the given path. */
   PROGRAM_NOT_FOUND: 'user',
   /** A program that cannot be bundled: it does not parse, or imports what is not there. */

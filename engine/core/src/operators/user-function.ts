@@ -33,11 +33,11 @@ function isPlain(value: unknown): boolean {
 export function checkUserFunction<F extends object>(fn: UserFunction<F>): UserFunction<F> {
   if (typeof fn === 'function') return fn;
   for (let at: unknown = Object.getPrototypeOf(fn); at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
-    const { constructor } = at as { constructor: unknown };
-    if (typeof constructor === 'function' && /\.#[\p{ID_Start}$_]/u.test(Function.prototype.toString.call(constructor))) {
+    const { constructor: owner } = at as { constructor: unknown };
+    if (typeof owner === 'function' && /\.#[\p{ID_Start}$_]/u.test(Function.prototype.toString.call(owner))) {
       throw new MillstreamError(
         'INVALID_FUNCTION',
-        `Cannot copy an instance of '${constructor.name}' for each subtask: it has #private fields. Pass a factory, () => new ${constructor.name}(…), or use TypeScript's private.`,
+        `Cannot copy an instance of '${owner.name}' for each subtask: it has #private fields. Pass a factory, () => new ${owner.name}(…), or use TypeScript's private.`,
       );
     }
   }

@@ -71,6 +71,13 @@ export interface TaskMetrics {
   readonly stateColumnBytes: number;
 }
 
+/** Where a record failed: to notice that the same one fails again. */
+export interface RecordPosition {
+  /** The operator's uid, or its id where it has none. */
+  readonly operator: string;
+  readonly position: string;
+}
+
 /** An error as it crosses threads. */
 export interface SerializedError {
   readonly name: string;
@@ -89,6 +96,6 @@ export type FromSlot =
   | { readonly type: 'ended'; readonly vertexId: string; readonly subtask: number }
   | { readonly type: 'committed'; readonly epoch: number }
   | { readonly type: 'collected'; readonly nodeId: string; readonly values: Uint8Array }
-  | { readonly type: 'failed'; readonly error: SerializedError; readonly position: string | undefined }
+  | { readonly type: 'failed'; readonly error: SerializedError; readonly position: RecordPosition | undefined }
   | { readonly type: 'metrics'; readonly tasks: readonly TaskMetrics[]; readonly longestDelayMs: number }
   | { readonly type: 'cancelled' };

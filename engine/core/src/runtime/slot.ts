@@ -19,7 +19,7 @@ import {
 import { decodeValue, encodeValue } from './operator-state.js';
 import type { SourceSplit } from '../connector/source.js';
 import { ChainFailure, PromiseReturned } from './chain.js';
-import type { FromSlot, TaskMetrics, ToSlot } from './slot-messages.js';
+import type { FromSlot, RecordPosition, TaskMetrics, ToSlot } from './slot-messages.js';
 import { serializeError } from './serialize-error.js';
 import { type KeyedPart, type OperatorPart, SnapshotWriter, type StateFileWriter } from './snapshot-writer.js';
 import type { BuiltTask } from './task-builder.js';
@@ -301,7 +301,7 @@ export class Slot {
     this.fail(described, position);
   }
 
-  private fail(error: unknown, position: string | undefined): void {
+  private fail(error: unknown, position: RecordPosition | undefined): void {
     if (this.stopped) return;
     this.stopped = true;
     this.options.send({ type: 'failed', error: serializeError(error), position });
@@ -350,29 +350,30 @@ export class Slot {
 }
 
 /** Turns a failure inside a chain into an error that names operator, uid, subtask and the record's position. */
-function describeFailure(task: Task, error: unknown): { error: unknown; position: string | undefined } {
+function describeFailure(task: Task, error: unknown): { error: unknown; position: RecordPosition | undefined } {
   if (!(error instanceof ChainFailure)) return { error, position: undefined };
   const operator = task.operators[error.step] as TaskOperator;
   const { cause } = error;
   const { source } = task.options;
   const where = `${operator.label}, subtask ${task.options.subtaskIndex}`;
   const position = source !== undefined && error.offset >= 0 ? source.describePosition(error.offset) : `record ${task.options.recordsIn[0]} of the subtask`;
+  const place = { operator: operator.node.uid ?? operator.node.id, position };
   if (cause instanceof PromiseReturned) {
     return {
       error: new MillstreamError(
         'PROMISE_RETURNED',
         `Cannot use an asynchronous function in operator ${where} (at ${position}): it returned a promise where a plain result is needed. Use mapAsync for asynchronous work.`,
       ),
-      position,
+      position: place,
     };
   }
   if (cause instanceof MillstreamError) {
     const named = new MillstreamError(cause.code, `${cause.message} (operator ${where}, at ${position})`, { details: cause.details, cause: cause.cause });
     named.stack = `${named.name}: ${named.message}\n${(cause.stack ?? '').split('\n').slice(1).join('\n')}`;
-    return { error: named, position: `${operator.node.id}@${position}` };
+    return { error: named, position: place };
   }
   const message = cause instanceof Error ? cause.message : String(cause);
   const failure = new MillstreamError('OPERATOR_FAILED', `Operator ${where} failed at ${position}: ${message}`, { cause });
   if (cause instanceof Error) failure.stack = `${failure.name}: ${failure.message}\n${(cause.stack ?? '').split('\n').slice(1).join('\n')}`;
-  return { error: failure, position: `${operator.node.id}@${position}` };
+  return { error: failure, position: place };
 }

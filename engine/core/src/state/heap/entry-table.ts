@@ -75,7 +75,8 @@ export class EntryTable implements HeapTable, Cells, EntryCodec {
       return;
     }
     group.touch(entry);
-    entry.value = value;
+    // Not stored again if it was changed in place: the collector's write barrier would look at two more pages.
+    if (entry.value !== value) entry.value = value;
   }
 
   remove(): void {
