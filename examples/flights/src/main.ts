@@ -3,7 +3,7 @@
  *
  *     npm start -- [--parallelism N] [--results DIRECTORY] [--crash]
  *
- * With --crash a slot is killed once two checkpoints are complete; the job recovers from the last one and ends with the same results.
+ * With --crash a slot is killed in mid-run; the job recovers from its last checkpoint and ends with the same results.
  */
 import { rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -20,6 +20,9 @@ const { values } = parseArgs({
   },
 });
 
+/** Flights to read before --crash kills a slot. */
+const CRASH_AT = 1_000_000;
+
 const data = new URL('../data/', import.meta.resolve('vega-datasets'));
 const results = values.results;
 const job = fileURLToPath(new URL('./job.js', import.meta.url));
@@ -32,6 +35,9 @@ rmSync(results, { recursive: true, force: true });
 const started = performance.now();
 let run: ProgramRun | undefined;
 let checkpoints = 0;
+let killed = false;
+/** Flights read, by subtask of the source. */
+const read = new Map<number, number>();
 
 const { outcome } = await runProgram(job, {
   argv: ['--flights', path('flights-3m.parquet'), '--airports', path('airports.csv'), '--results', results],
@@ -43,9 +49,15 @@ const { outcome } = await runProgram(job, {
     checkpointCompleted() {
       checkpoints++;
       if (checkpoints === 1) console.log(`First results after ${seconds()} s.`);
-      if (checkpoints === 2 && values.crash) {
-        console.log(`--crash: killing slot 0 after ${seconds()} s, in the middle of its work.`);
+      if (values.crash && !killed && flightsRead() >= CRASH_AT) {
+        killed = true;
+        console.log(`--crash: killing slot 0 after ${seconds()} s and ${flightsRead().toLocaleString('en-US')} flights.`);
         run?.killSlot(0);
+      }
+    },
+    metrics(_slot, tasks) {
+      for (const { vertexId, subtask, recordsIn } of tasks) {
+        if (vertexId === 'uid:flights') read.set(subtask, recordsIn[0] ?? 0);
       }
     },
     attemptStarted(attempt, _graph, restoredFrom) {
@@ -58,6 +70,12 @@ if (outcome?.type === 'finished') {
   console.log(
     `\nDone in ${seconds()} s, ${checkpoints} checkpoints.\n\n${await summarize(results)}\n\nResults: ${relative('.', results)}/`,
   );
+}
+
+function flightsRead(): number {
+  let sum = 0;
+  for (const count of read.values()) sum += count;
+  return sum;
 }
 
 function path(file: string): string {

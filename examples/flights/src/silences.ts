@@ -12,8 +12,7 @@ import {
   type ValueState,
   ValueStateDescriptor,
 } from 'millstream';
-import type { EnrichedFlight } from './enrichment.js';
-import { HOUR_MS } from './flight.js';
+import { type Flight, HOUR_MS } from './flight.js';
 
 export interface Silence {
   readonly origin: string;
@@ -23,18 +22,20 @@ export interface Silence {
   readonly end: number;
 }
 
+export type Departure = Pick<Flight, 'origin' | 'date'>;
+
 const SILENCE_MS = 6 * HOUR_MS;
 
 const LAST_FLIGHT = new ValueStateDescriptor('last-flight', { schema: schema({ date: 'float64' }) });
 
-export class Silences extends KeyedProcessFunction<string, EnrichedFlight, Silence> {
+export class Silences extends KeyedProcessFunction<string, Departure, Silence> {
   private last!: ValueState<{ date: number }>;
 
   override open(context: RuntimeContext): void {
     this.last = context.getState(LAST_FLIGHT);
   }
 
-  processElement(flight: EnrichedFlight, context: KeyedProcessContext<string>): void {
+  processElement(flight: Departure, context: KeyedProcessContext<string>): void {
     const time = context.timerService();
     // A late record would end a silence that has been judged already.
     if (flight.date > time.currentWatermark()) time.registerEventTimeTimer(flight.date);

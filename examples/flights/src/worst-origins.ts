@@ -16,6 +16,8 @@ export interface WorstOrigin extends DayOfOrigin {
   readonly rank: number;
 }
 
+export type DelayOfOrigin = Pick<EnrichedFlight, 'origin' | 'city' | 'state' | 'delay'>;
+
 interface DelaySum {
   readonly city: string;
   readonly state: string;
@@ -23,7 +25,7 @@ interface DelaySum {
 }
 
 /** The sum of delays; its flights are delayed ones. */
-export const delaySumOfOrigin: AggregateFunction<EnrichedFlight, DelaySum, DelaySum> = {
+export const delaySumOfOrigin: AggregateFunction<DelayOfOrigin, DelaySum, DelaySum> = {
   createAccumulator: () => ({ city: '', state: '', delaySum: 0 }),
   add: ({ city, state, delay }, { delaySum }) => ({ city, state, delaySum: delaySum + delay }),
   getResult: (sum) => sum,

@@ -11,7 +11,7 @@ export interface RunOneRequest {
 
 async function main(request: RunOneRequest): Promise<void> {
   const { run, mode, warmUpRecords, runs } = request;
-  const executor = await openExecutor();
+  const executor = openExecutor();
   try {
     if (mode === 'dump') {
       for (const line of await dumpWorkload(executor, run)) process.stdout.write(`${line}\n`);

@@ -136,8 +136,9 @@ describe('operator state bytes', () => {
     });
     fc.assert(
       fc.property(fc.array(state, { maxLength: 5 }), (states) => {
-        const decoded = decodeOperatorState(encodeOperatorState(states));
-        expect(decoded.map((each) => ({ ...each, elements: each.elements.map((element) => new Uint8Array(element)) }))).toEqual(states);
+        const readable = (all: readonly NamedOperatorState[]): unknown =>
+          all.map(({ name, kind, elements }) => [name, kind, elements.map((element) => Buffer.from(element).toString('hex'))]);
+        expect(readable(decodeOperatorState(encodeOperatorState(states)))).toEqual(readable(states));
       }),
       { seed: 5, numRuns: 100 },
     );

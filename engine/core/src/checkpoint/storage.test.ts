@@ -165,7 +165,12 @@ describe('checkpoint storage', () => {
     const { disk, job } = await memoryJob();
     await job.storage.writeMetadata(job.metadata(await job.snapshot(1, 'base')));
     disk.crash();
-    expect([...disk.files('/job').keys()].map((name) => name.replace(/r1-.*\./, ''))).toEqual(['chk-1/_metadata', 'job.1', 'shared/keyed']);
+    expect([...disk.files('/job').keys()].map((name) => name.replace(/r1-.*\./, ''))).toEqual([
+      'chk-1/_metadata',
+      'job.1',
+      'job.hint',
+      'shared/keyed',
+    ]);
   });
 
   it('keeps small operator state in the metadata, large in a file', async () => {

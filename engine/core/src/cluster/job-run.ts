@@ -14,7 +14,7 @@ import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/r
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
-import type { MillstreamError } from '../common/errors.js';
+import { MillstreamError } from '../common/errors.js';
 import { entropySeed, seededRandom } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
@@ -52,13 +52,13 @@ export interface JobRunOptions {
 
 export class JobRun {
   readonly run: string;
-  readonly graph: JobGraph;
   readonly settings: RunSettings;
   private readonly options: JobRunOptions;
   private strategy: RestartStrategy;
   private poison: PoisonRecordState = NO_POISON_RECORD;
   private attempt: ExecutionAttempt | undefined;
   private directoryStore: JobDirectoryStore | undefined;
+  private graph: JobGraph;
   private stopWanted: 'stop' | 'cancel' | undefined;
   private pause: { wake: () => void } | undefined;
 
@@ -66,6 +66,7 @@ export class JobRun {
     this.options = options;
     const { plan } = options.program;
     this.settings = runSettings(plan, options.options);
+    checkSinkTargets(options.program);
     this.graph = buildJobGraph(plan);
     const seed = options.options.seed ?? entropySeed();
     this.run = seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
@@ -113,7 +114,10 @@ export class JobRun {
   private async open(): Promise<RestorePoint | undefined> {
     const { disk, options, program } = this.options;
     const point = options.from === undefined ? undefined : await openRestorePoint(disk, resolvePath(options.from));
-    if (point !== undefined) this.checkPoint(point);
+    if (point !== undefined) {
+      this.graph = buildJobGraph(program.plan, storedMaxParallelism(point));
+      this.checkPoint(point);
+    }
     if (this.settings.checkpointDirectory === undefined) return point;
     const directory = resolvePath(this.settings.checkpointDirectory, `${safeName(program.plan.jobName)}-${this.run}`);
     const storage = new CheckpointStorage(disk, directory);
@@ -139,7 +143,7 @@ export class JobRun {
       {
         jobName: program.plan.jobName,
         operators: this.graph.vertices.flatMap((vertex) =>
-          vertex.chain.map(({ node }) => ({ operatorId: node.id, maxParallelism: vertex.maxParallelism })),
+          vertex.chain.map(({ node }) => ({ operatorId: node.id, maxParallelism: node.keyed ? vertex.maxParallelism : node.maxParallelism })),
         ),
       },
       { allowNonRestoredState: options.allowNonRestoredState ?? false },
@@ -236,6 +240,27 @@ export class JobRun {
     timer.cancel();
     this.pause = undefined;
     return this.stopWanted === undefined;
+  }
+}
+
+/** The number of key groups is fixed by the first checkpoint: where the program does not say, the stored one holds. */
+function storedMaxParallelism(point: RestorePoint): { defaultMaxParallelism?: number } {
+  const stored = point.metadata.operators.find((operator) => operator.subtasks.some((subtask) => subtask.keyedChain.length > 0));
+  return stored === undefined ? {} : { defaultMaxParallelism: stored.maxParallelism };
+}
+
+/** Two sinks that write to the same place would take each other's files for leftovers. Throws INVALID_PLAN. */
+function checkSinkTargets(program: JobProgram): void {
+  const targets = new Map<string, string>();
+  for (const node of program.plan.nodes) {
+    const implementation = program.implementations.get(node.id);
+    const target = implementation?.type === 'sink' ? implementation.sink.target : undefined;
+    if (target === undefined) continue;
+    const other = targets.get(target);
+    if (other !== undefined) {
+      throw new MillstreamError('INVALID_PLAN', `Cannot run the sinks "${other}" and "${node.name}": both write to '${target}'. Give each its own directory or partPrefix.`);
+    }
+    targets.set(target, node.name);
   }
 }
 

@@ -40,7 +40,7 @@ export function poisonRecordError(place: FailurePlace, cause: unknown): Millstre
   const message = cause instanceof Error ? cause.message : String(cause);
   return new MillstreamError(
     'POISON_RECORD',
-    `Cannot go on: the record at '${place.position}' failed operator '${place.operator}' in ${RESTARTS_MAX} restarts in a row, the last time with: ${message}. Correct the program and restore from the last checkpoint, or let the operator skip such records with onError.`,
+    `Cannot go on: the record at '${place.position}' failed operator '${place.operator}' again in each of ${RESTARTS_MAX} restarts, the last time with: ${message} Correct the program and restore from the last checkpoint, or let the operator skip such records with onError.`,
     { details: { ...place }, cause },
   );
 }

@@ -47,6 +47,8 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
   private part: Part | undefined;
   /** Ended parts of the current epoch. */
   private closing: ClosingPart[] = [];
+  /** Once output is lost nothing may be committed after it, whatever becomes of the failed checkpoint. */
+  private failure: unknown;
 
   constructor(context: SinkWriterContext, options: FileSinkWriterOptions<T>) {
     this.context = context;
@@ -95,7 +97,8 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
   private flush(): void {
     this.part ??= this.openPart();
     const { file } = this.part;
-    if (file.failure !== undefined) throw this.writeError(file);
+    this.failure ??= file.failure === undefined ? undefined : this.writeError(file);
+    if (this.failure !== undefined) throw this.failure;
     file.write(this.buffer.view8());
     this.buffer = new ByteWriter(CHUNK_BYTES * 1.25);
     if (file.length >= this.maxPartBytes) this.endPart();
@@ -120,7 +123,8 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
     try {
       return { directory: this.directory, name, ...(await file.finish()) };
     } catch {
-      throw this.writeError(file);
+      this.failure ??= this.writeError(file);
+      throw this.failure;
     }
   }
 
@@ -136,6 +140,15 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
       retryable: true,
       details: { path: file.path },
     });
+  }
+
+  private directoryError(cause: unknown): MillstreamError {
+    const found = (cause as Error).message;
+    return new MillstreamError(
+      'SINK_WRITE_FAILED',
+      `Cannot make the parts in '${this.directory}' durable: ${found}. Check that the directory is there and its disk is healthy.`,
+      { cause, retryable: true, details: { path: this.directory } },
+    );
   }
 
   private waitingFiles(): DurableFile[] {
@@ -160,6 +173,7 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
   }
 
   async prepareCommit(): Promise<readonly FileCommittable[]> {
+    if (this.failure !== undefined) throw this.failure;
     // Up to the first await this is part of the barrier: what is written later goes to a new part.
     if (this.buffer.length > 0) this.flush();
     this.endPart();
@@ -167,7 +181,12 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
     this.closing = [];
     if (ended.length === 0) return [];
     const committables = await Promise.all(ended.map((part) => part.committable));
-    await this.disk.syncDirectory(this.directory);
+    try {
+      await this.disk.syncDirectory(this.directory);
+    } catch (cause) {
+      this.failure ??= this.directoryError(cause);
+      throw this.failure;
+    }
     return committables;
   }
 

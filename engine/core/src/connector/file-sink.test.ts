@@ -117,6 +117,16 @@ describe('FileSink', () => {
     await expect(writer.prepareCommit(1)).rejects.toMatchObject({ code: 'DISK_FULL' });
   });
 
+  it.each(['write', 'sync', 'syncDirectory'])('commits nothing after output that was lost at %s', async (failing) => {
+    const disk = new MemoryDisk();
+    const writer = await openWriter(numbers(), context(disk));
+    writer.write(1, 0);
+    disk.fault = (operation, path) => (operation === failing ? createDiskError('EIO', operation, path) : undefined);
+    await expect(writer.prepareCommit(1)).rejects.toMatchObject({ code: 'SINK_WRITE_FAILED', retryable: true });
+    disk.fault = undefined;
+    await expect(writer.prepareCommit(2)).rejects.toMatchObject({ code: 'SINK_WRITE_FAILED' });
+  });
+
   it('refuses to share its names', async () => {
     const disk = new MemoryDisk();
     const [first, second] = [await openWriter(numbers(), context(disk)), await openWriter(numbers(), context(disk))];
@@ -293,7 +303,7 @@ describe('FileSink, killed between any two disk operations', () => {
 
   it.each(crashes)('twice, the second time during the recovery: %s', async (_name, crash) => {
     const random = seededRandom(11);
-    for (let round = 0; round < 400; round++) {
+    for (let round = 0; round < 150; round++) {
       const disk = new MemoryDisk();
       const job = new TinyJob('/out');
       const limits = [random.below(70), random.below(25), random.below(25)];

@@ -52,6 +52,10 @@ export class FileSink<T> implements Sink<T, FileCommittable> {
     }
   }
 
+  get target(): string {
+    return `${this.directory}/${this.partPrefix}-*`;
+  }
+
   /** A sink of text rows; see `jsonLinesEncoder` and `csvEncoder`. The directory is made if it is not there. */
   static forRowFormat<T>(directory: string, encoder: RowEncoder<T>, options: FileSinkOptions = {}): FileSink<T> {
     return new FileSink(directory, encoder, options);

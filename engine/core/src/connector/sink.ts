@@ -7,6 +7,8 @@ import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 
 export interface Sink<T, CommittableT = unknown, WriterStateT = unknown> {
+  /** Where it writes, if two sinks of one job must not write there both. */
+  readonly target?: string;
   createWriter(context: SinkWriterContext, restored: readonly WriterStateT[]): SinkWriter<T, CommittableT, WriterStateT>;
   /** Without it the sink is not two-phase. */
   createCommitter?(context: SinkWriterContext): SinkCommitter<CommittableT>;

@@ -243,7 +243,7 @@ describe('mapAsync', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.boolean(),
-        fc.array(step, { maxLength: 40 }),
+        fc.array(step, { maxLength: 40, size: 'max' }),
         fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
         async (ordered, steps, exhaustions) => {
           let asked = 0;

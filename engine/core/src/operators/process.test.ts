@@ -271,7 +271,7 @@ describe('timers, property', () => {
   it('fire once, in order of time for each key, across restores, rescales and interruptions', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { maxLength: 40 }),
+        fc.array(step, { maxLength: 40, size: 'max' }),
         fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }),
         async (steps, exhaustions) => {
           const create: (context: OperatorContext) => Operator = createKeyedProcessOperator(() => new CommandFunction());

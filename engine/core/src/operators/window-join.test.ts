@@ -18,7 +18,7 @@ describe('window join', () => {
     const element = fc.record({ side: fc.nat(1), key: fc.constantFrom('a', 'b', 'c'), time: fc.nat(40) });
     await fc.assert(
       fc.asyncProperty(
-        fc.array(element, { maxLength: 40 }),
+        fc.array(element, { maxLength: 40, size: 'max' }),
         fc.array(fc.boolean(), { minLength: 1, maxLength: 6 }),
         fc.boolean(),
         async (elements, exhaustions, sliding) => {

@@ -11,7 +11,7 @@ const WRITER_STATE = 'sink-writer';
 
 interface Pending {
   readonly epoch: number;
-  readonly committables: readonly unknown[];
+  readonly committables: Promise<readonly unknown[]>;
 }
 
 export class SinkOperator implements Operator {
@@ -60,22 +60,26 @@ export class SinkOperator implements Operator {
     );
   }
 
+  /** Resolves with everything that is not known to be committed, oldest first. */
   async prepareCommit(epoch: number): Promise<readonly Uint8Array[]> {
     const prepared = this.writer.prepareCommit(epoch);
     const state = this.writer.snapshotState?.(epoch);
     if (state !== undefined) this.context.operatorState.list<unknown>(WRITER_STATE).update(state);
-    const before = this.pending.flatMap((entry) => entry.committables);
-    const committables = await prepared;
-    if (this.committer === undefined) return [];
-    if (committables.length > 0) this.pending.push({ epoch, committables });
-    return [...before, ...committables].map(encodeValue);
+    if (this.committer === undefined) {
+      await prepared;
+      return [];
+    }
+    this.pending.push({ epoch, committables: prepared });
+    const committables = await Promise.all(this.pending.map((entry) => entry.committables));
+    return committables.flat().map(encodeValue);
   }
 
+  /** What is being committed stays pending until it is: a checkpoint that is taken meanwhile must name it. */
   async notifyCheckpointComplete(epoch: number): Promise<void> {
     const due = this.pending.filter((entry) => entry.epoch <= epoch);
-    if (due.length === 0) return;
-    this.pending = this.pending.filter((entry) => entry.epoch > epoch);
-    await this.committer?.commit(due.flatMap((entry) => entry.committables));
+    const committables = (await Promise.all(due.map((entry) => entry.committables))).flat();
+    if (committables.length > 0) await this.committer?.commit(committables);
+    this.pending = this.pending.filter((entry) => !due.includes(entry));
   }
 
   async close(): Promise<void> {

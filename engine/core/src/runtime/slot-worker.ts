@@ -33,7 +33,6 @@ export interface SlotWorkerData {
 /** How long turns may follow each other before the event loop gets its say, ms. */
 const LOOP_MS = 10;
 const METRICS_MS = 500;
-const ALIGNMENT_MS = 100;
 
 class SlotWorker {
   private readonly clock: Clock = systemClock;
@@ -43,7 +42,6 @@ class SlotWorker {
   private wakeIndex = 0;
   private sampler: DelaySampler | undefined;
   private lastMetrics = 0;
-  private lastAlignment = 0;
 
   async handle(message: ToSlot): Promise<void> {
     if (message.type === 'deploy') {
@@ -186,10 +184,7 @@ class SlotWorker {
 
   private report(slot: Slot): void {
     const now = this.clock.monotonic();
-    if (now - this.lastAlignment >= ALIGNMENT_MS) {
-      this.lastAlignment = now;
-      for (const source of slot.sourceWatermarks()) this.send({ type: 'sourceWatermark', ...source });
-    }
+    for (const source of slot.dueSourceWatermarks()) this.send({ type: 'sourceWatermark', ...source });
     if (now - this.lastMetrics < METRICS_MS && !slot.isStopped) return;
     this.lastMetrics = now;
     this.send({ type: 'metrics', tasks: slot.metrics(), longestDelayMs: this.sampler?.longest() ?? 0 });

@@ -13,7 +13,6 @@ import {
   EMPTY_OPERATOR_SNAPSHOT,
   type KeyedStateFile,
   type OperatorSubtaskSnapshot,
-  type SubtaskSnapshot,
   watermarkRuns,
 } from '../checkpoint/snapshot.js';
 import { decodeValue, encodeValue } from './operator-state.js';
@@ -46,6 +45,8 @@ interface TaskEntry {
   /** Chains of acknowledged epochs that may still complete. */
   readonly acknowledged: Map<number, Map<string, readonly KeyedStateFile[]>>;
   running: SnapshotWriter | undefined;
+  /** Serialised, being made durable. */
+  readonly finishing: Set<SnapshotWriter>;
 }
 
 export class Slot {
@@ -55,14 +56,13 @@ export class Slot {
   private stopped = false;
   /** Whether the epoch being taken is stored (false: a final commit without a checkpoint directory). */
   private storing = true;
-  private readonly discarded = new Set<number>();
 
   constructor(options: SlotOptions) {
     this.options = options;
   }
 
   add(built: BuiltTask): void {
-    this.entries.push({ built, confirmed: new Map(), acknowledged: new Map(), running: undefined });
+    this.entries.push({ built, confirmed: new Map(), acknowledged: new Map(), running: undefined, finishing: new Set() });
   }
 
   async open(): Promise<void> {
@@ -241,22 +241,20 @@ export class Slot {
 
   private async acknowledge(entry: TaskEntry, running: SnapshotWriter): Promise<void> {
     const { vertexId, subtaskIndex } = entry.built.task.options;
+    entry.finishing.add(running);
     try {
       const result = await running.finish();
-      if (this.discarded.has(running.epoch)) return;
+      if (running.isAborted) return;
       entry.acknowledged.set(running.epoch, result.chains);
-      const snapshot: SubtaskSnapshot = {
-        epoch: running.epoch,
-        vertexId,
-        subtaskIndex,
-        operators: result.operators,
-        writtenBytes: result.writtenBytes,
-      };
-      this.options.send({ type: 'acknowledged', snapshot });
+      const { operators, writtenBytes } = result;
+      this.options.send({ type: 'acknowledged', snapshot: { epoch: running.epoch, vertexId, subtaskIndex, operators, writtenBytes } });
     } catch (error) {
       await running.abort().catch(() => undefined);
+      if (running.outputLost) this.taskFailed(entry.built.task, error);
       const reason = error instanceof Error ? error.message : String(error);
       this.options.send({ type: 'declined', epoch: running.epoch, vertexId, subtask: subtaskIndex, reason });
+    } finally {
+      entry.finishing.delete(running);
     }
   }
 
@@ -279,12 +277,11 @@ export class Slot {
   }
 
   private abort(epoch: number): void {
-    this.discarded.add(epoch);
     for (const entry of this.entries) {
-      if (entry.running?.epoch === epoch) {
-        void entry.running.abort().catch(() => undefined);
-        entry.running = undefined;
-      } else if (entry.acknowledged.delete(epoch)) {
+      const unfinished = entry.running?.epoch === epoch ? entry.running : [...entry.finishing].find((writer) => writer.epoch === epoch);
+      if (entry.running === unfinished) entry.running = undefined;
+      if (unfinished !== undefined) void unfinished.abort().catch(() => undefined);
+      else if (entry.acknowledged.delete(epoch)) {
         for (const operator of entry.built.task.operators) operator.keyed?.abort(epoch);
       }
     }
@@ -337,15 +334,16 @@ export class Slot {
     });
   }
 
-  /** Each source's watermark, for alignment. */
-  sourceWatermarks(): { readonly vertexId: string; readonly subtask: number; readonly watermark: number }[] {
-    return this.entries
-      .filter(({ built }) => built.source !== undefined)
-      .map(({ built }) => ({
-        vertexId: built.task.options.vertexId,
-        subtask: built.task.options.subtaskIndex,
-        watermark: built.task.operators[0]?.watermarkIn ?? Number.NEGATIVE_INFINITY,
-      }));
+  /** The watermarks of sources that are aligned and have not been reported for their interval. */
+  dueSourceWatermarks(): { readonly vertexId: string; readonly subtask: number; readonly watermark: number }[] {
+    const now = this.options.clock.monotonic();
+    const due: { vertexId: string; subtask: number; watermark: number }[] = [];
+    for (const { built } of this.entries) {
+      const watermark = built.source?.watermarkDue(now);
+      if (watermark === undefined) continue;
+      due.push({ vertexId: built.task.options.vertexId, subtask: built.task.options.subtaskIndex, watermark });
+    }
+    return due;
   }
 }
 

@@ -48,6 +48,8 @@ export class SnapshotWriter {
   private readonly operators: readonly OperatorPart[];
   private at = 0;
   private aborted = false;
+  /** Set when committables could not be made durable: output is lost, and the task must fail. */
+  outputLost = false;
 
   constructor(epoch: number, keyed: readonly KeyedPart[], operators: readonly OperatorPart[]) {
     this.epoch = epoch;
@@ -72,7 +74,7 @@ export class SnapshotWriter {
     const chains = new Map<string, readonly KeyedStateFile[]>();
     let writtenBytes = 0;
     for (const part of this.operators) {
-      const committables = part.committables === undefined ? [] : await part.committables;
+      const committables = await this.committablesOf(part);
       operators[part.operatorId] = { ...part.snapshot, committables: [...part.snapshot.committables, ...committables] };
     }
     for (const part of this.keyed) {
@@ -87,12 +89,24 @@ export class SnapshotWriter {
     return { operators, writtenBytes, chains };
   }
 
+  private async committablesOf(part: OperatorPart): Promise<readonly Uint8Array[]> {
+    try {
+      return (await part.committables) ?? [];
+    } catch (error) {
+      this.outputLost = true;
+      throw error;
+    }
+  }
+
+  /** Gives the snapshot up: its changes return to the dirty sets at once, its files go. */
   async abort(): Promise<void> {
     if (this.aborted) return;
     this.aborted = true;
-    for (const part of this.keyed) {
-      part.backend.abort(this.epoch);
-      await part.file.abort();
-    }
+    for (const part of this.keyed) part.backend.abort(this.epoch);
+    for (const part of this.keyed) await part.file.abort();
+  }
+
+  get isAborted(): boolean {
+    return this.aborted;
   }
 }

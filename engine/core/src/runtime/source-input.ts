@@ -89,6 +89,7 @@ export class SourceInput {
   private ended = false;
   private lastWatermark = Number.NEGATIVE_INFINITY;
   private lastTick: number;
+  private lastReport = Number.NEGATIVE_INFINITY;
   /** How many records to run at once, so that a turn of slow functions stays short. */
   private stride = POLL_RECORDS;
 
@@ -244,6 +245,14 @@ export class SourceInput {
     }
     if (lowest > this.lastWatermark) this.lastWatermark = lowest;
     return { watermark: this.lastWatermark, idle: false };
+  }
+
+  /** The combined watermark if it is to be reported for alignment now. Ended sources hold nobody back. */
+  watermarkDue(now: number): number | undefined {
+    const { alignment } = this.options.strategy;
+    if (alignment === undefined || now - this.lastReport < alignment.updateIntervalMs) return undefined;
+    this.lastReport = now;
+    return this.ended ? Number.POSITIVE_INFINITY : this.lastWatermark;
   }
 
   /** Alignment: splits ahead of `maxWatermark` are not read for now. */

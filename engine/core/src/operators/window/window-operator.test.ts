@@ -218,6 +218,8 @@ describe('windows with triggers', () => {
     expect(harness.emitted).toEqual([]);
     harness.advanceProcessingTime(200);
     expect(harness.emitted).toEqual([{ value: { shop: 'a', n: 3 }, timestamp: 123 }]);
+    // The timers of the windows that were merged are gone.
+    expect(harness.counters.numFiredTimers).toBe(1);
   });
 
   it('sessions may have a gap of their own for each element', async () => {

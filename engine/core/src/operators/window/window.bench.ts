@@ -15,7 +15,7 @@ import { EventTimeSessionWindows, SlidingEventTimeWindows, TumblingEventTimeWind
 import { UNLIMITED } from './contents.js';
 import { createWindowOperator } from './window-operator.js';
 
-const RECORDS = 2_000_000;
+const RECORDS = 1_000_000;
 const WATERMARK_EVERY = 256;
 const ROUNDS = 5;
 const WINDOW_MS = 10_000;

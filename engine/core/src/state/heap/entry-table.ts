@@ -63,7 +63,9 @@ export class EntryTable implements HeapTable, Cells, EntryCodec {
     const entry = this.find();
     if (entry === undefined) return undefined;
     const value = entry.value;
-    if (typeof value === 'object' && value !== null) (this.groups[this.key.groupIndex] as EntryContainer).touch(entry);
+    if (entry.touched !== this.context.clock.interval && typeof value === 'object' && value !== null) {
+      (this.groups[this.key.groupIndex] as EntryContainer).touch(entry);
+    }
     return value;
   }
 

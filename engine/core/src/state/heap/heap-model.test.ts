@@ -371,7 +371,8 @@ class Run {
     },
     start: (_key, _a, b) => {
       if (this.running !== undefined) return;
-      const epoch = (this.epoch += 1 + (b % 2));
+      this.epoch += 1 + (b % 2);
+      const { epoch } = this;
       const completed = this.completed;
       const snapshots = this.subtasks.map(({ backend }) => new CollectedSnapshot(backend, epoch, completed?.epoch ?? 0));
       this.running = { epoch, completed, model: structuredClone(this.model), snapshots };

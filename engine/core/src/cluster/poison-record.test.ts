@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { type FailurePlace, NO_POISON_RECORD, poisonRecordError, recordFailure } from './poison-record.js';
+
+const place = (operator: string, position: string): FailurePlace => ({ operator, position });
+
+/** What `recordFailure` says of failures at these places, one after another. */
+function answers(...places: (FailurePlace | undefined)[]): boolean[] {
+  let state = NO_POISON_RECORD;
+  return places.map((each) => {
+    const answer = recordFailure(state, each);
+    state = answer.state;
+    return answer.poison;
+  });
+}
+
+describe('poison records', () => {
+  const a = place('a', 'file:1');
+
+  it('are found when the same record has failed three restarts in a row', () => {
+    expect(answers(a, a, a, a)).toEqual([false, false, false, true]);
+  });
+
+  it('need the same operator and position without anything in between', () => {
+    expect(answers(a, a, a, place('a', 'file:2'), a, a, a)).not.toContain(true);
+    expect(answers(a, a, a, place('b', 'file:1'), a, a, a)).not.toContain(true);
+    expect(answers(a, a, a, undefined, a, a, a)).not.toContain(true);
+    expect(answers(undefined, undefined, undefined, undefined)).not.toContain(true);
+  });
+
+  it('name themselves in the error', () => {
+    const error = poisonRecordError(a, new Error('no such airport.'));
+    expect(error).toMatchObject({ code: 'POISON_RECORD', domain: 'user', retryable: false, details: a });
+    expect(error.message).toMatch(/'file:1' failed operator 'a' .* no such airport\. /);
+  });
+});

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hashKey } from '../../common/hash.js';
+import { ChangeClock } from './change-clock.js';
+import { ColumnGroup } from './column-group.js';
+import { rowLayoutOf } from './row-layout.js';
+
+const layout = rowLayoutOf('state', [{ name: 'n', type: 'int32' }]);
+
+/** A group with what its codec was asked to write. */
+function groupOf(): { group: ColumnGroup; clock: ChangeClock; saved: number[] } {
+  const clock = new ChangeClock();
+  const saved: number[] = [];
+  const group = new ColumnGroup(
+    0,
+    clock,
+    {
+      writeRow: (_cut, target, row) => void saved.push((layout.read(target.f64, target.i32, row) as { n: number }).n),
+      writeRemoval: () => {},
+    },
+    layout,
+  );
+  return { group, clock, saved };
+}
+
+function put(group: ColumnGroup, key: number, n: number): void {
+  const found = group.find(hashKey(key), key);
+  const row = found >= 0 ? found : group.add(hashKey(key), key);
+  group.touch(row);
+  layout.write(group.f64, group.i32, row, { n });
+}
+
+function get(group: ColumnGroup, key: number): number | undefined {
+  const row = group.find(hashKey(key), key);
+  return row < 0 ? undefined : (layout.read(group.f64, group.i32, row) as { n: number }).n;
+}
+
+describe('ColumnGroup', () => {
+  it('finds what a Map would find, whatever was added and removed', () => {
+    const key = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.constantFrom(-0, 0.5, 1e300, -(2 ** 31), 2 ** 31));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, fc.boolean()), { maxLength: 400, size: 'max' }), (operations) => {
+        const { group, clock } = groupOf();
+        const model = new Map<number, number>();
+        operations.forEach(([k, isPut], n) => {
+          if (isPut) {
+            put(group, k, n);
+            model.set(k, n);
+          } else if (model.delete(k)) {
+            group.remove(group.find(hashKey(k), k));
+          }
+        });
+        expect(group.count).toBe(model.size);
+        expect(clock.entries).toBe(model.size);
+        expect(new Set(group.keys())).toEqual(new Set(model.keys()));
+        for (const [k] of operations) expect(get(group, k)).toBe(model.get(k));
+      }),
+      { seed: 11, numRuns: 300 },
+    );
+  });
+
+  it('uses the slots of removed keys again instead of growing', () => {
+    const { group } = groupOf();
+    for (let key = 0; key < 100; key++) put(group, key, key);
+    const { capacity } = group;
+    for (let round = 1; round < 200; round++) {
+      for (let key = 0; key < 100; key++) group.remove(group.find(hashKey(key + (round - 1) * 100), key + (round - 1) * 100));
+      for (let key = 0; key < 100; key++) put(group, key + round * 100, key);
+    }
+    expect(group.count).toBe(100);
+    expect(group.capacity).toBeLessThanOrEqual(capacity * 1.5);
+  });
+
+  it('lists a slot that is used again for a key of another interval', () => {
+    const { group, clock, saved } = groupOf();
+    const file = {} as never;
+    put(group, 1, 1);
+    clock.nextInterval();
+    group.remove(group.find(hashKey(1), 1));
+    // Until a key takes the freed slot.
+    for (let key = 2; key < 4; key++) put(group, key, key);
+    const cut = { file, after: 1, closing: 2 };
+    clock.cut = cut;
+    clock.nextInterval();
+    expect(group.walk(cut).step(100)).toBeGreaterThan(0);
+    expect(saved.sort()).toEqual([2, 3]);
+  });
+
+  it('saves each row once when the rows move in the middle of a walk', () => {
+    for (const after of [0, 1]) {
+      const { group, clock, saved } = groupOf();
+      clock.nextInterval();
+      for (let key = 0; key < 1000; key++) put(group, key, key);
+      const cut = { file: {} as never, after, closing: 2 };
+      clock.cut = cut;
+      clock.nextInterval();
+      const walk = group.walk(cut);
+      expect(walk.step(300)).toBe(0);
+      const { generation } = group;
+      for (let key = 1000; key < 3000; key++) put(group, key, key);
+      for (let key = 0; key < 1000; key += 3) put(group, key, -1);
+      expect(group.generation).toBeGreaterThan(generation);
+      for (let key = 3000; walk.step(100) === 0; key++) put(group, key, key);
+      expect(saved.sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
+    }
+  });
+
+  it('takes at most 2.2 rows a key once there are some', () => {
+    const { group, clock } = groupOf();
+    for (let key = 0; key < 50_000; key++) {
+      put(group, key, key);
+      if (key > 100) expect(clock.columnBytes / (key + 1)).toBeLessThan(2.2 * layout.stride * 8);
+    }
+  });
+});
