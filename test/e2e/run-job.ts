@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { MillstreamError } from 'millstream';
 import { evaluateModule, type JobRun, LocalExecutor, type RunObserver, type RunOptions, type RunOutcome, SILENT_OBSERVER } from 'millstream/cluster';
 
 export interface RunJobOptions {
@@ -23,7 +24,7 @@ export async function runJob(name: string, options: RunJobOptions): Promise<RunO
   let outcome: RunOutcome | undefined;
   const executor = new LocalExecutor({
     moduleUrl,
-    argv: [],
+    argv: [file],
     run: options.run ?? {},
     observer: { ...SILENT_OBSERVER, ...options.observer },
     onOutcome: (end) => {
@@ -31,7 +32,11 @@ export async function runJob(name: string, options: RunJobOptions): Promise<RunO
     },
     ...(options.onRun !== undefined && { onRun: options.onRun }),
   });
-  await executor.execute(program);
+  try {
+    await executor.execute(program);
+  } catch (error) {
+    if (!(error instanceof MillstreamError && error.code === 'JOB_STOPPED')) throw error;
+  }
   return outcome as RunOutcome;
 }
 

@@ -12,22 +12,26 @@ const files = {
 };
 
 describe('the SQL of the flights check', () => {
+  /** Half of the file: enough for every query to have results, and plain loops take their time. */
+  const half = { ...files, rows: 1_500_000 };
   let expected: FlightResults;
   let naive: FlightResults;
 
   beforeAll(async () => {
-    expected = await computeExpected(files);
-    naive = await computeNaively(files);
+    expected = await computeExpected(half);
+    naive = await computeNaively(half);
   });
 
   it.each(Object.keys(RESULT_FIELDS) as (keyof FlightResults)[])('agrees with plain loops on %s, in every row', (query) => {
     const { missing, unexpected } = compareRows(expected[query], naive[query], RESULT_FIELDS[query]);
+    expect(naive[query].length).toBeGreaterThan(500);
     expect({ missing, unexpected }).toEqual({ missing: [], unexpected: [] });
   });
 
-  it('sees all flights, and results of every kind', () => {
-    const flights = expected['delays-by-hour'].reduce((sum, row) => sum + row.flights, 0);
-    const sizes = Object.fromEntries(Object.entries(expected).map(([query, rows]) => [query, rows.length]));
+  it('sees all flights', async () => {
+    const all = await computeExpected(files);
+    const flights = all['delays-by-hour'].reduce((sum, row) => sum + row.flights, 0);
+    const sizes = Object.fromEntries(Object.entries(all).map(([query, rows]) => [query, rows.length]));
     expect({ flights, ...sizes }).toMatchInlineSnapshot(`
       {
         "delays-by-hour": 424259,

@@ -42,7 +42,7 @@ function run(name: string, { parallelism, from, atCheckpoint, atRestart }: RunOp
     argv: ['--flights', flights, '--airports', airports, '--results', join(directory, name)],
     options: { 'parallelism.default': parallelism, 'execution.checkpointing.dir': join(directory, 'checkpoints') },
     run: from === undefined ? {} : { from },
-    progress: false,
+    progress: 'none',
     onRun: (started) => {
       handle = started;
     },
@@ -65,7 +65,7 @@ describe('the flights job', () => {
     const end = await run('crash', {
       parallelism: 2,
       atCheckpoint: (count, handle) => {
-        if (count === 3) handle.killSlot(0);
+        if (count === 5) handle.killSlot(0);
       },
       atRestart: () => restarts++,
     });
@@ -82,7 +82,7 @@ describe('the flights job', () => {
     const stopped = await run(name, {
       parallelism: before,
       atCheckpoint: (count, handle) => {
-        if (count === 3) handle.stop();
+        if (count === 5) handle.stop();
       },
     });
     if (stopped.outcome?.type !== 'stopped') throw new Error(`Expected a stopped run, got ${stopped.outcome?.type}`);

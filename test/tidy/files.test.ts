@@ -28,7 +28,7 @@ const HOSTS: { readonly [host: string]: string } = {
   'www.apache.org': 'the licence',
   'maven.apache.org': 'the name of the schema of pom.xml',
   'www.w3.org': 'the name of the schema of XML schemas',
-  'www.nexmark.test': 'text of the benchmark’s records',
+  'www.nexmark.test': "text of the benchmark's records",
   'keepachangelog.com': 'the form of the changelog',
   'semver.org': 'how versions are numbered',
   localhost: 'this machine',
@@ -47,7 +47,7 @@ function badName(file: ProjectFile): boolean {
   const parts = file.path.split('/');
   const name = parts.pop() as string;
   if (FIXED_NAMES.has(name) || name.startsWith('.') || file.path.endsWith('.java')) return parts.some(isBadPart);
-  return [...parts, name.replace(/(?:\.(?:test|test-d|bench|support|config|services))*\.\w+$/, '')].some(isBadPart);
+  return [...parts, name.replace(/(?:\.(?:test|test-d|bench|support|property|config|services))*\.\w+$/, '')].some(isBadPart);
 }
 
 function isBadPart(part: string): boolean {

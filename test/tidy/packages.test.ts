@@ -15,9 +15,14 @@ interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-interface LockFile {
-  readonly packages: Readonly<Record<string, { readonly resolved?: string; readonly version?: string; readonly link?: boolean }>>;
+interface LockedPackage {
+  readonly resolved?: string;
+  readonly version?: string;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
+
+/** The lock file's packages by their place, "node_modules/a/node_modules/b". */
+type LockedPackages = Readonly<Record<string, LockedPackage>>;
 
 const EXACT = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/;
 const PUBLISHED_ENGINES = '>=22.18';
@@ -38,6 +43,19 @@ function strayVersions(manifest: Manifest, packages: ReadonlySet<string>, versio
     .map(([name, wanted]) => `${name}@${wanted}`);
 }
 
+/** Whether `name` is found from `place`, as Node would find it. */
+function isLocked(packages: LockedPackages, place: string, name: string): boolean {
+  if (packages[`${place === '' ? '' : `${place}/`}node_modules/${name}`] !== undefined) return true;
+  return place !== '' && isLocked(packages, place.slice(0, Math.max(0, place.lastIndexOf('/node_modules/'))), name);
+}
+
+/** Packages for other platforms that npm left out because the registry did not offer them; `npm ci` refuses such a lock file. */
+function missingPlatforms(packages: LockedPackages): readonly string[] {
+  return Object.entries(packages).flatMap(([place, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !isLocked(packages, place, name)),
+  );
+}
+
 /** Scripts that a text tells the reader to run. */
 function scriptsNamed(text: string): readonly string[] {
   const runs = [...text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map((match) => match[1] as string);
@@ -53,7 +71,7 @@ describe('packages', () => {
     .map(({ path, text }): readonly [string, Manifest] => [path, JSON.parse(text) as Manifest]);
   const workspace = JSON.parse(textOf('package.json')) as Manifest;
   const names = new Set(manifests.map(([, manifest]) => manifest.name));
-  const lock = JSON.parse(textOf('package-lock.json')) as LockFile;
+  const locked = (JSON.parse(textOf('package-lock.json')) as { readonly packages: LockedPackages }).packages;
 
   it.each(manifests)('%s has a licence, exact versions, and the version of all', (path, manifest) => {
     expect(manifest.license).toBe('Apache-2.0');
@@ -65,16 +83,28 @@ describe('packages', () => {
 
   it('of the workspace are in the lock file with their versions', () => {
     const folders = manifests.map(([path]) => path.replace(/\/?package\.json$/, ''));
-    expect(folders.filter((folder) => lock.packages[folder] === undefined)).toEqual([]);
-    expect(folders.map((folder) => lock.packages[folder]?.version).filter((version) => version !== workspace.version)).toEqual([]);
+    expect(folders.filter((folder) => locked[folder] === undefined)).toEqual([]);
+    expect(folders.map((folder) => locked[folder]?.version).filter((version) => version !== workspace.version)).toEqual([]);
   });
 
   it('are not tied to the place that they were downloaded from', () => {
-    const addresses = Object.entries(lock.packages).filter(([, entry]) => entry.resolved !== undefined && /^\w+:\/\//.test(entry.resolved));
+    const addresses = Object.entries(locked).filter(([, entry]) => entry.resolved !== undefined && /^\w+:\/\//.test(entry.resolved));
     expect(addresses).toEqual([]);
   });
 
+  it('are locked for all platforms', () => {
+    expect(missingPlatforms(locked)).toEqual([]);
+  });
+
   it('are found out where they break a rule', () => {
+    const tool = { optionalDependencies: { 'tool-linux': '1.0.0', 'tool-mac': '1.0.0' } };
+    const packages = {
+      '': {},
+      'node_modules/a/node_modules/tool': tool,
+      'node_modules/a/node_modules/tool-mac': {},
+      'node_modules/b': tool,
+    };
+    expect(missingPlatforms({ ...packages, 'node_modules/tool-linux': {} })).toEqual(['tool-mac']);
     const manifest = {
       name: 'x',
       version: '0.1.0',

@@ -4,41 +4,74 @@
  * would have found them.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve as resolvePath } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, type BuildFailure, type OnResolveArgs, type OnResolveResult, type Plugin, type PluginBuild } from 'esbuild';
+import { build, type BuildFailure, type Loader, type Message, type OnResolveArgs, type OnResolveResult, type Plugin, type PluginBuild } from 'esbuild';
 import { MillstreamError } from 'millstream';
 
+/** A program in one module. */
 export interface Bundle {
-  /** URL of the module; `contentHash` is in its name. */
+  /** URL of the module; of each call another one, since Node evaluates a URL once. */
   readonly url: string;
   readonly contentHash: string;
+  /** Deletes the file; also done when the process ends. */
+  remove(): void;
 }
+
+let bundles = 0;
 
 /** Bundles the program at `path`. Throws PROGRAM_NOT_FOUND, PROGRAM_INVALID. */
 export async function bundleProgram(path: string): Promise<Bundle> {
   const entry = resolvePath(path);
-  if (!existsSync(entry)) {
-    throw new MillstreamError('PROGRAM_NOT_FOUND', `Cannot run "${path}": there is no such file. Give the path of a TypeScript or JavaScript program.`);
+  if (!existsSync(entry) || !statSync(entry).isFile()) {
+    const found = existsSync(entry) ? 'it is a directory' : 'there is no such file';
+    throw new MillstreamError('PROGRAM_NOT_FOUND', `Cannot run "${path}": ${found}. Give the path of a TypeScript or JavaScript program.`);
   }
-  const code = await bundleText(entry, path);
+  // Node takes a module's URL with links resolved, and so the paths in its source map.
+  const directory = realpathSync(await writableDirectory(dirname(entry)));
+  removeLeftovers(directory);
+  const code = await bundleText(entry, directory, path);
   const contentHash = createHash('sha256').update(code).digest('hex').slice(0, 16);
-  const directory = await writableDirectory(dirname(entry));
-  const file = join(directory, `program-${contentHash}.mjs`);
+  bundles++;
+  const file = join(directory, `program-${contentHash}-${process.pid}-${bundles}.mjs`);
   await writeFile(file, code);
-  return { url: pathToFileURL(file).href, contentHash };
+  const remove = (): void => {
+    process.off('exit', remove);
+    rmSync(file, { force: true });
+  };
+  process.on('exit', remove);
+  return { url: pathToFileURL(file).href, contentHash, remove };
 }
 
-async function bundleText(entry: string, shown: string): Promise<string> {
+/** Bundles of processes that were killed. */
+function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const owner = /^program-[0-9a-f]+-(\d+)-\d+\.mjs$/.exec(name)?.[1];
+    if (owner === undefined || isAlive(Number(owner))) continue;
+    rmSync(join(directory, name), { force: true });
+  }
+}
+
+function isAlive(owner: number): boolean {
+  try {
+    return process.kill(owner, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+async function bundleText(entry: string, directory: string, shown: string): Promise<string> {
   try {
     const result = await build({
       entryPoints: [entry],
       bundle: true,
       write: false,
+      // Not written by esbuild; the source map's paths are relative to it.
+      outfile: join(directory, 'program.mjs'),
       format: 'esm',
       platform: 'node',
       target: 'node22',
@@ -47,17 +80,47 @@ async function bundleText(entry: string, shown: string): Promise<string> {
       logLevel: 'silent',
       // Bundled CommonJS packages call require for Node's own modules.
       banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
-      define: { 'import.meta.url': JSON.stringify(pathToFileURL(entry).href), 'import.meta.dirname': JSON.stringify(dirname(entry)), 'import.meta.filename': JSON.stringify(entry) },
-      plugins: [externalPackages],
+      plugins: [externalPackages, ownLocation],
     });
     return result.outputFiles[0]?.text ?? '';
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;
-    const list = errors.map((each) => `${each.location?.file ?? shown}:${each.location?.line ?? 0}: ${each.text}`).join('\n');
-    throw new MillstreamError('PROGRAM_INVALID', `Cannot bundle "${shown}":\n${list}`);
+    throw new MillstreamError('PROGRAM_INVALID', `Cannot run "${shown}", it does not build:\n${errors.map((each) => describe(each, shown)).join('\n')}`);
   }
 }
+
+function describe({ location, text }: Message, shown: string): string {
+  const place = location === null ? shown : `${location.file}:${location.line}:${location.column + 1}`;
+  const missing = /^Could not resolve "([^"]+)"/.exec(text)?.[1];
+  if (missing === undefined || /^[./]/.test(missing)) return `  ${place}: ${text}`;
+  return `  ${place}: Could not resolve "${missing}". Is it installed? npm install ${packageName(missing)}`;
+}
+
+/** `import.meta.url` and its kin mean the file they are written in, not the bundle. */
+const ownLocation: Plugin = {
+  name: 'own-location',
+  setup(bundler) {
+    bundler.onLoad({ filter: /\.[cm]?[jt]sx?$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      if (!source.includes('import.meta')) return undefined;
+      const loader = /\.[cm]?(ts|tsx|jsx)$/.exec(path)?.[1] as Loader | undefined;
+      const { code } = await bundler.esbuild.transform(source, {
+        loader: loader ?? 'js',
+        target: 'node22',
+        sourcefile: path,
+        sourcemap: 'inline',
+        sourcesContent: false,
+        define: {
+          'import.meta.url': JSON.stringify(pathToFileURL(path).href),
+          'import.meta.dirname': JSON.stringify(dirname(path)),
+          'import.meta.filename': JSON.stringify(path),
+        },
+      });
+      return { contents: code, loader: 'js' };
+    });
+  },
+};
 
 /** Where the bundle lies: beside the program's packages if possible. */
 async function writableDirectory(start: string): Promise<string> {
@@ -99,7 +162,7 @@ async function resolvePackage(bundler: PluginBuild, args: OnResolveArgs): Promis
 
 /** Packages that load a binary, by what their package.json says. */
 async function hasNativeCode(specifier: string, directory: string): Promise<boolean> {
-  const name = specifier.startsWith('@') ? specifier.split('/', 2).join('/') : (specifier.split('/', 1)[0] as string);
+  const name = packageName(specifier);
   for (let at = directory; ; at = dirname(at)) {
     const file = join(at, 'node_modules', name, 'package.json');
     if (existsSync(file)) {
@@ -109,4 +172,11 @@ async function hasNativeCode(specifier: string, directory: string): Promise<bool
     }
     if (dirname(at) === at) return false;
   }
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
 }

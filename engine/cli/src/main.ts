@@ -1,8 +1,9 @@
-/** The command `millstream`. */
-import { Command, InvalidArgumentError } from 'commander';
-import { explainCommand } from './explain-command.js';
-import { runCommand } from './run-command.js';
-import { reportAndExit } from './report-error.js';
+/** The command `millstream`: reads its words, and loads what they ask for. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { USAGE_EXIT_CODE } from './exit-codes.js';
+import type { ExplainFlags } from './explain-command.js';
+import type { RunFlags } from './run-command.js';
 
 function positiveInteger(text: string): number {
   const value = Number(text);
@@ -10,17 +11,22 @@ function positiveInteger(text: string): number {
   return value;
 }
 
-function keyValue(text: string, before: Record<string, string>): Record<string, string> {
+function keyValue(text: string, before: Record<string, string> | undefined): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('It must be key=value.');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
+function version(): string {
+  return (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+}
+
 const program = new Command('millstream')
-  .description('Stateful stream processing for TypeScript teams')
-  .version('0.1.0')
-  .showHelpAfterError('(run millstream --help for usage)')
-  .enablePositionalOptions();
+  .description('Stateful stream processing for TypeScript')
+  .version(version())
+  .showHelpAfterError('Run "millstream --help" for usage. Arguments of the program itself follow after --.')
+  .enablePositionalOptions()
+  .exitOverride();
 
 program
   .command('run')
@@ -31,11 +37,14 @@ program
   .option('--checkpoint-dir <directory>', 'where checkpoints go')
   .option('--checkpoint-interval <duration>', 'time between checkpoints, such as "10 s"')
   .option('--from <path>', 'start from a checkpoint, a savepoint or the latest checkpoint of a job directory')
-  .option('--allow-non-restored-state', 'leave state behind whose operator the program no longer has', false)
-  .option('--check', 'deep-freeze records and compare state, to find programs that change what they must not (slow)', false)
-  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue, {})
+  .option('--allow-non-restored-state', 'leave state behind whose operator the program no longer has')
+  .option('--check', 'deep-freeze records and compare state, to find programs that change what they must not (slow)')
+  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
   .option('--no-progress', 'no progress on the terminal')
-  .action(reportAndExit(runCommand));
+  .action(async (path: string, argv: string[], flags: RunFlags) => {
+    const { runCommand } = await import('./run-command.js');
+    await runCommand(path, argv, flags);
+  });
 
 program
   .command('explain')
@@ -43,8 +52,26 @@ program
   .argument('<program>', 'TypeScript or JavaScript file')
   .argument('[arguments...]', 'program arguments, after --')
   .option('-p, --parallelism <number>', 'subtasks per operator', positiveInteger)
-  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue, {})
-  .option('--json', 'print JSON', false)
-  .action(reportAndExit(explainCommand));
+  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
+  .option('--json', 'print JSON')
+  .action(async (path: string, argv: string[], flags: ExplainFlags) => {
+    const { explainCommand } = await import('./explain-command.js');
+    await explainCommand(path, argv, flags);
+  });
 
-await program.parseAsync();
+async function fail(error: unknown): Promise<void> {
+  const { reportError } = await import('./report-error.js');
+  process.exitCode = reportError(error);
+}
+
+// What a program throws outside of its evaluation, in a timer say: the process ends, as without the command.
+process.on('uncaughtException', (error) => {
+  void fail(error).finally(() => process.exit());
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+  else await fail(error);
+}

@@ -1,128 +1,225 @@
 /**
- * Progress of a run: a live table on a terminal, plain lines elsewhere. Written to standard error, so that a program's own output stays
- * clean.
+ * Progress of a run: a live table on a terminal, plain lines elsewhere; and notes of what a user must know. Written to standard error,
+ * so that a program's own output stays clean. A job that ends within a second shows nothing of it.
  */
-import { createLogUpdate } from 'log-update';
-import { type JobGraph, type RunObserver, type RunOutcome, SILENT_OBSERVER, type TaskMetrics } from 'millstream/cluster';
+import { relative } from 'node:path';
+import { type CompletedCheckpointReport, type RunObserver, type RunOutcome, SILENT_OBSERVER, type StopSignal, type TaskMetrics } from 'millstream/cluster';
 import colors from 'picocolors';
+import { clip, formatBytes, formatCount, formatSeconds, formatShare, formatWatermark } from './format-figures.js';
+import { LiveBlock } from './live-block.js';
+import { RunFigures, type VertexFigures } from './run-figures.js';
 
+/** What is shown: everything, only notes (restarts, failed checkpoints, how a stopped run goes on), or nothing. */
+export type ProgressLevel = 'all' | 'notes' | 'none';
+
+export interface ProgressOptions {
+  readonly level: ProgressLevel;
+  /** The command that goes on from a checkpoint. */
+  readonly resumeCommand?: ((checkpoint: string) => string) | undefined;
+}
+
+/** The display of a run. */
 export interface Progress {
   readonly observer: RunObserver;
-  note(text: string): void;
-  end(outcome: RunOutcome | undefined): void;
+  /** The job starts. */
+  began(): void;
+  /** It is asked to stop. */
+  stopping(signal: StopSignal): void;
+  /** It has ended, and not failed. */
+  ended(outcome: RunOutcome): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
 }
 
+/** Jobs that take less show nothing. */
+const QUIET_MS = 1000;
 /** Plain lines come this often. */
 const LINE_INTERVAL_MS = 5000;
+const BAR_WIDTH = 30;
 
-interface TaskRow {
-  readonly metrics: TaskMetrics;
-  readonly at: number;
-  readonly recordsPerSecond: number;
-  readonly backPressure: number;
-}
-
-export function createProgress(stream: NodeJS.WriteStream): Progress {
-  return new ProgressDisplay(stream);
+/** Shows progress on a stream: a live table on a terminal, plain lines elsewhere. */
+export function createProgress(stream: NodeJS.WriteStream, options: ProgressOptions): Progress {
+  return new ProgressDisplay(stream, options);
 }
 
 class ProgressDisplay implements Progress {
   readonly observer: RunObserver;
-  private readonly stream: NodeJS.WriteStream;
-  private readonly live: ReturnType<typeof createLogUpdate> | undefined;
-  private readonly rows = new Map<string, TaskRow>();
-  private graph: JobGraph | undefined;
-  private checkpoints = 0;
-  private lastLine = performance.now();
+  readonly #stream: NodeJS.WriteStream;
+  readonly #options: ProgressOptions;
+  #live: LiveBlock | undefined;
+  #figures: RunFigures | undefined;
+  #started = 0;
+  #shown = false;
+  #lastLine = 0;
+  #attempts = 0;
+  #checkpoints = 0;
+  #lastCheckpoint: CompletedCheckpointReport | undefined;
 
-  constructor(stream: NodeJS.WriteStream) {
-    this.stream = stream;
-    this.live = stream.isTTY ? createLogUpdate(stream) : undefined;
+  constructor(stream: NodeJS.WriteStream, options: ProgressOptions) {
+    this.#stream = stream;
+    this.#options = options;
     this.observer = {
       ...SILENT_OBSERVER,
-      attemptStarted: (attempt, graph, restoredFrom) => {
-        this.graph = graph;
-        this.rows.clear();
-        if (attempt > 1 || restoredFrom !== undefined) this.note(`Attempt ${attempt} starts from ${restoredFrom ?? 'the beginning'}.`);
+      attemptStarted: (attempt, graph, from, expected) => {
+        this.#attempts++;
+        // What a restored attempt has read before is not known here.
+        this.#figures = new RunFigures(graph, from === undefined ? expected : new Map());
+        const start = from === undefined ? 'the beginning' : `checkpoint ${relative('.', from)}`;
+        if (attempt > 1) this.#note(`Attempt ${attempt} starts from ${start}.`);
+        else if (from !== undefined) this.#note(`Starting from ${start}.`);
       },
-      restarting: (error, delayMs) => this.note(colors.yellow(`${error.code}: ${error.message} Restarting in ${(delayMs / 1000).toFixed(1)} s.`)),
-      checkpointCompleted: () => {
-        this.checkpoints++;
+      restarting: (error, delayMs) => {
+        const pause = delayMs < 100 ? 'now' : `in ${formatSeconds(delayMs / 1000)}`;
+        this.#note(`${colors.yellow(`warning ${error.code}`)}: ${error.message}\nRestarting ${pause}.`);
       },
-      checkpointFailed: (epoch, reason) => this.note(colors.yellow(`Checkpoint ${epoch} failed: ${reason}`)),
-      metrics: (_slot, tasks) => this.update(tasks),
+      checkpointCompleted: (checkpoint) => {
+        this.#checkpoints++;
+        this.#lastCheckpoint = checkpoint;
+      },
+      checkpointFailed: (epoch, reason) => this.#note(`${colors.yellow('warning')}: checkpoint ${epoch} failed: ${reason}`),
+      metrics: (_slot, tasks) => this.#update(tasks),
     };
   }
 
-  note(text: string): void {
-    this.live?.clear();
-    this.stream.write(`${text}\n`);
+  began(): void {
+    this.#started = performance.now();
   }
 
-  end(outcome: RunOutcome | undefined): void {
-    this.live?.clear();
-    if (outcome?.type === 'stopped') this.note(`Stopped. Resume with: --from ${outcome.checkpoint}`);
-    if (outcome?.type === 'cancelled') this.note('Cancelled.');
+  stopping(signal: StopSignal): void {
+    this.#note(`Stopping (${signal}); a second one ends the process at once.`);
   }
 
-  private update(tasks: readonly TaskMetrics[]): void {
-    const at = performance.now();
-    for (const metrics of tasks) {
-      const key = `${metrics.vertexId}:${metrics.subtask}`;
-      const before = this.rows.get(key);
-      const elapsed = before === undefined ? 0 : at - before.at;
-      const rate = elapsed > 0 ? (((metrics.recordsIn[0] ?? 0) - (before?.metrics.recordsIn[0] ?? 0)) / elapsed) * 1000 : 0;
-      const pressure = elapsed > 0 ? (metrics.backPressuredMs - (before?.metrics.backPressuredMs ?? 0)) / elapsed : 0;
-      this.rows.set(key, { metrics, at, recordsPerSecond: Math.max(0, rate), backPressure: Math.min(1, Math.max(0, pressure)) });
+  ended(outcome: RunOutcome): void {
+    this.#closeLive();
+    switch (outcome.type) {
+      case 'finished':
+        if (this.#shown) this.#write(this.#summary('Finished'));
+        break;
+      case 'stopped':
+        this.#note(`${this.#summary('Stopped')}\nResume with: ${this.#resume(outcome.checkpoint)}`);
+        break;
+      case 'cancelled':
+        this.#note(
+          outcome.checkpoint === undefined
+            ? `${this.#summary('Cancelled')}\nNothing was kept: the job has no checkpoint directory. With --checkpoint-dir <directory>, a stop keeps a checkpoint to resume from.`
+            : `${this.#summary('Cancelled')}\nResume from the last checkpoint with: ${this.#resume(outcome.checkpoint)}`,
+        );
+        break;
     }
-    if (this.live !== undefined) this.live(this.table());
-    else if (at - this.lastLine >= LINE_INTERVAL_MS) {
-      this.lastLine = at;
-      this.stream.write(`${this.line()}\n`);
+  }
+
+  close(): void {
+    this.#closeLive();
+  }
+
+  #resume(checkpoint: string): string {
+    return this.#options.resumeCommand?.(relative('.', checkpoint)) ?? `--from ${relative('.', checkpoint)}`;
+  }
+
+  #note(text: string): void {
+    if (this.#options.level !== 'none') this.#write(text);
+  }
+
+  #write(text: string): void {
+    this.#live?.clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  #closeLive(): void {
+    this.#live?.close();
+    this.#live = undefined;
+  }
+
+  #update(tasks: readonly TaskMetrics[]): void {
+    const now = performance.now();
+    this.#figures?.add(tasks, now);
+    if (this.#options.level !== 'all' || now - this.#started < QUIET_MS) return;
+    if (this.#stream.isTTY) {
+      this.#shown = true;
+      this.#live ??= new LiveBlock(this.#stream);
+      this.#live.draw(this.#table(this.#live.columns));
+      return;
+    }
+    if (!this.#shown) {
+      this.#shown = true;
+      this.#lastLine = now;
+      this.#write(`Job "${this.#figures?.graph.jobName}" is running.`);
+    } else if (now - this.#lastLine >= LINE_INTERVAL_MS) {
+      this.#lastLine = now;
+      this.#write(this.#line());
     }
   }
 
-  private vertexRows(): { name: string; rate: number; records: number; watermark: number; pressure: number }[] {
-    return (this.graph?.vertices ?? []).map((vertex) => {
-      const rows = [...this.rows.values()].filter((row) => row.metrics.vertexId === vertex.id);
-      return {
-        name: vertex.name,
-        rate: rows.reduce((sum, row) => sum + row.recordsPerSecond, 0),
-        records: rows.reduce((sum, row) => sum + (row.metrics.recordsIn[0] ?? 0), 0),
-        watermark: rows.reduce((least, row) => Math.min(least, row.metrics.watermark), Number.POSITIVE_INFINITY),
-        pressure: rows.reduce((most, row) => Math.max(most, row.backPressure), 0),
-      };
-    });
+  #elapsed(): string {
+    return formatSeconds((performance.now() - this.#started) / 1000);
   }
 
-  private table(): string {
-    const width = (this.stream.columns ?? 100) - 1;
-    const lines = this.vertexRows().map((row) => {
-      const figures = `${count(row.records).padStart(9)} ${`${count(row.rate)}/s`.padStart(9)}  ${time(row.watermark).padEnd(16)}  bp ${Math.round(row.pressure * 100)}%`;
-      return `${clip(row.name, Math.max(20, width - figures.length - 2)).padEnd(Math.max(20, width - figures.length - 2))}  ${figures}`;
-    });
-    const head = `${'operator'.padEnd(Math.max(20, width - 45))}    records    rate    watermark`;
-    return [colors.dim(clip(head, width)), ...lines.map((line) => clip(line, width)), colors.dim(`checkpoints: ${this.checkpoints}`)].join('\n');
+  #summary(what: string): string {
+    const read = this.#figures?.recordsRead() ?? 0;
+    // Records of earlier attempts are counted nowhere.
+    const records = this.#attempts > 1 ? ` ${this.#attempts - 1} ${this.#attempts === 2 ? 'restart' : 'restarts'},` : ` ${formatCount(read)} records read,`;
+    return `${what} after ${this.#elapsed()}:${records} ${this.#checkpointCount()}.`;
   }
 
-  private line(): string {
-    const parts = this.vertexRows().map((row) => `${clip(row.name, 40)}: ${count(row.records)} (${count(row.rate)}/s, ${time(row.watermark)})`);
-    return `${parts.join(' | ')} | checkpoints ${this.checkpoints}`;
+  #checkpointCount(): string {
+    return `${this.#checkpoints} ${this.#checkpoints === 1 ? 'checkpoint' : 'checkpoints'}`;
+  }
+
+  #line(): string {
+    const sources = this.#figures?.vertices().filter((vertex) => vertex.isSource) ?? [];
+    const rate = sources.reduce((sum, vertex) => sum + vertex.recordsPerSecond, 0);
+    const watermark = sources.reduce((least, vertex) => Math.min(least, vertex.watermark), Number.POSITIVE_INFINITY);
+    const input = this.#figures?.input();
+    return [
+      this.#elapsed(),
+      `${formatCount(this.#figures?.recordsRead() ?? 0)} records read`,
+      ...(input === undefined ? [] : [formatShare(input.share), `${formatSeconds(input.secondsLeft)} left`]),
+      `${formatCount(rate)}/s`,
+      ...(Number.isFinite(watermark) ? [`watermark ${formatWatermark(watermark)}`] : []),
+      this.#checkpointCount(),
+    ].join(', ');
+  }
+
+  #table(columns: number): string[] {
+    const vertices = this.#figures?.vertices() ?? [];
+    const eventTime = vertices.some(({ watermark }) => Number.isFinite(watermark));
+    const figures = [HEADINGS, ...vertices.map(cells)].map((row) => alignCells(row, eventTime));
+    const names = ['operator', ...vertices.map(({ name }) => name)];
+    const longest = Math.max(...names.map((name) => name.length));
+    const width = Math.max(16, Math.min(longest, columns - (figures[0] as string).length - 1));
+    const rows = figures.map((text, at) => `${clip(names[at] as string, width).padEnd(width)}${text}`);
+    return [...rows.map((row, at) => (at === 0 ? colors.dim(row) : row)), this.#status()];
+  }
+
+  #status(): string {
+    const input = this.#figures?.input();
+    const last = this.#lastCheckpoint;
+    const bar = (share: number): string => '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
+    return [
+      ...(input === undefined ? [] : [`${bar(input.share)} ${formatShare(input.share)}`, `${formatSeconds(input.secondsLeft)} left`]),
+      this.#elapsed(),
+      last === undefined ? this.#checkpointCount() : `${this.#checkpointCount()} (last ${formatBytes(last.bytes)} in ${Math.round(last.durationMs)} ms)`,
+      ...(this.#attempts > 1 ? [`attempt ${this.#attempts}`] : []),
+    ].join(colors.dim(' · '));
   }
 }
 
-function clip(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+/** Records, rate, watermark, busy, back pressure. */
+type Cells = readonly [string, string, string, string, string];
+
+const HEADINGS: Cells = ['records', 'per second', 'watermark', 'busy', 'back pressure'];
+const WIDTHS = [10, 12, 18, 7, 15];
+
+function cells(vertex: VertexFigures): Cells {
+  return [
+    formatCount(vertex.records),
+    formatCount(vertex.recordsPerSecond),
+    formatWatermark(vertex.watermark),
+    formatShare(vertex.busy),
+    formatShare(vertex.backPressured),
+  ];
 }
 
-function count(value: number): string {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
-  if (value >= 1e4) return `${(value / 1e3).toFixed(0)} k`;
-  return String(Math.round(value));
-}
-
-function time(watermark: number): string {
-  if (watermark === Number.NEGATIVE_INFINITY) return 'no watermark';
-  if (watermark === Number.POSITIVE_INFINITY) return 'end';
-  return new Date(watermark).toISOString().slice(0, 16).replace('T', ' ');
+function alignCells(row: Cells, eventTime: boolean): string {
+  return row.map((cell, at) => (at === 2 && !eventTime ? '' : cell.padStart(WIDTHS[at] as number))).join('');
 }

@@ -1,31 +1,68 @@
 /** `millstream run`. */
+import { MillstreamError } from 'millstream';
+import { parseOptions, SIGNAL_EXIT_CODES, type StopSignal } from 'millstream/cluster';
+import { WrongUsage } from './report-error.js';
 import { runProgram } from './run-program.js';
 
+/** The command's options, as they were written. */
 export interface RunFlags {
   readonly parallelism?: number;
   readonly checkpointDir?: string;
   readonly checkpointInterval?: string;
   readonly from?: string;
-  readonly allowNonRestoredState: boolean;
-  readonly check: boolean;
-  readonly define: Record<string, string>;
+  readonly allowNonRestoredState?: true;
+  readonly check?: true;
+  readonly define?: Record<string, string>;
   readonly progress: boolean;
 }
 
+/** Runs a program; sets the process's exit code where a signal has ended its job without a checkpoint. */
 export async function runCommand(path: string, argv: string[], flags: RunFlags): Promise<void> {
-  await runProgram(path, {
+  const words = process.argv.slice(2);
+  let signal: StopSignal | undefined;
+  const { outcome } = await runProgram(path, {
     argv,
-    progress: flags.progress,
-    options: {
+    progress: flags.progress ? 'all' : 'notes',
+    options: readOptions({
       ...(flags.checkpointDir !== undefined && { 'execution.checkpointing.dir': flags.checkpointDir }),
       ...(flags.checkpointInterval !== undefined && { 'execution.checkpointing.interval': flags.checkpointInterval }),
       ...(flags.parallelism !== undefined && { 'parallelism.default': flags.parallelism }),
       ...flags.define,
-    },
+    }),
     run: {
-      allowNonRestoredState: flags.allowNonRestoredState,
-      checked: flags.check,
+      allowNonRestoredState: flags.allowNonRestoredState ?? false,
+      checked: flags.check ?? false,
       ...(flags.from !== undefined && { from: flags.from }),
     },
+    resumeCommand: (checkpoint) => resumeCommand(words, checkpoint),
+    onSignal: (received) => {
+      signal = received;
+    },
   });
+  if (outcome?.type === 'cancelled' && signal !== undefined) process.exitCode = SIGNAL_EXIT_CODES[signal];
+}
+
+/** Options of the command line: what is wrong with them is wrong usage. */
+export function readOptions(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  try {
+    return parseOptions(options);
+  } catch (error) {
+    if (error instanceof MillstreamError) throw new WrongUsage(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** The command as it was given, from another checkpoint. */
+export function resumeCommand(words: readonly string[], checkpoint: string): string {
+  const end = words.indexOf('--');
+  const own = words.slice(0, end < 0 ? words.length : end);
+  const kept = own.filter((word, at) => word !== '--from' && own[at - 1] !== '--from' && !word.startsWith('--from='));
+  // Before the program, since its arguments need no -- in front.
+  const [command = 'run', ...rest] = kept;
+  const all = [command, '--from', checkpoint, ...rest, ...(end < 0 ? [] : words.slice(end))];
+  return ['npx millstream', ...all.map(quote)].join(' ');
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -2,34 +2,46 @@
  * Runs a program from its source file: bundles it, evaluates it, and runs its job in this process with progress and a clean stop on
  * SIGINT and SIGTERM.
  */
-import type { MillstreamError } from 'millstream';
+import { resolve as resolvePath } from 'node:path';
+import { MillstreamError } from 'millstream';
 import {
   buildDefinedJob,
+  createMoment,
   isJobDefinition,
   type JobExecutionResult,
+  type JobProgram,
   LocalExecutor,
+  noJobError,
+  parseProgramArguments,
   type RunObserver,
   type RunOptions,
   type RunOutcome,
   runInEvaluation,
-  SILENT_OBSERVER,
+  SIGNAL_EXIT_CODES,
+  type StopSignal,
+  stopOnSignals,
 } from 'millstream/cluster';
 import { bundleProgram } from './bundle.js';
-import { createProgress } from './progress.js';
-import { parseProgramArguments } from './program-arguments.js';
+import { combineObservers } from './combine-observers.js';
+import { createProgress, type ProgressLevel } from './progress.js';
 
+/** Settings of `runProgram`. All optional. */
 export interface RunProgramOptions {
   /** The program's own arguments. */
   readonly argv?: readonly string[];
   /** Engine options by key; they override the program's. */
   readonly options?: Readonly<Record<string, unknown>>;
   readonly run?: RunOptions;
-  /** Show progress. Default: true. */
-  readonly progress?: boolean;
+  /** What is shown on standard error. Default: 'all'. */
+  readonly progress?: ProgressLevel;
   /** Hears what the progress display hears. */
   readonly observer?: Partial<RunObserver>;
   /** A handle on the run, when it starts. */
   readonly onRun?: (run: ProgramRun) => void;
+  /** The command that goes on from a checkpoint, for the message at a stop. */
+  readonly resumeCommand?: (checkpoint: string) => string;
+  /** Hears of the signal that stops the run. */
+  readonly onSignal?: (signal: StopSignal) => void;
 }
 
 /** What can be done to a run from outside. */
@@ -40,8 +52,10 @@ export interface ProgramRun {
   killSlot(slot: number): void;
 }
 
+/** How a program ended; both are undefined if it executed no job. */
 export interface ProgramEnd {
   readonly outcome: RunOutcome | undefined;
+  /** Undefined if the job did not end by itself. */
   readonly result: JobExecutionResult | undefined;
 }
 
@@ -49,39 +63,42 @@ export interface ProgramEnd {
 export async function runProgram(path: string, options: RunProgramOptions = {}): Promise<ProgramEnd> {
   const bundle = await bundleProgram(path);
   const argv = options.argv ?? [];
-  const progress = options.progress === false ? undefined : createProgress(process.stderr);
+  const progress = createProgress(process.stderr, { level: options.progress ?? 'all', resumeCommand: options.resumeCommand });
   let outcome: RunOutcome | undefined;
   let running: ProgramRun | undefined;
-  const stop = (): void => {
-    progress?.note('Stopping …');
-    if (running === undefined) process.exit(130);
+  const signals = stopOnSignals((signal) => {
+    // Before the job runs and after it has ended there is nothing to save.
+    if (running === undefined || outcome !== undefined) process.exit(SIGNAL_EXIT_CODES[signal]);
+    options.onSignal?.(signal);
+    progress.stopping(signal);
     running.stop();
-  };
+  });
   const executor = new LocalExecutor({
     run: options.run ?? {},
     moduleUrl: bundle.url,
-    argv,
-    observer: combine(progress?.observer, options.observer),
+    argv: [resolvePath(path), ...argv],
+    observer: combineObservers(progress.observer, options.observer),
     onRun: (run) => {
       running = run;
+      progress.began();
       options.onRun?.(run);
     },
     onOutcome: (end) => {
       outcome = end;
+      progress.ended(end);
     },
   });
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
   try {
     const result = await evaluate(bundle.url, path, argv, options, executor);
-    progress?.end(outcome);
     return { outcome, result };
   } catch (error) {
-    progress?.end(undefined);
+    const stopped = outcome !== undefined && error instanceof MillstreamError && error.code === 'JOB_STOPPED';
+    if (stopped) return { outcome, result: undefined };
     throw error;
   } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+    progress.close();
+    signals.release();
+    bundle.remove();
   }
 }
 
@@ -92,13 +109,33 @@ async function evaluate(
   options: RunProgramOptions,
   executor: LocalExecutor,
 ): Promise<JobExecutionResult | undefined> {
-  process.argv.splice(1, process.argv.length, path, ...argv);
-  const context = { mode: 'client' as const, parameters: lenientParameters(argv), options: options.options ?? {}, executor };
+  presentAsMain(path, argv);
+  let job: Promise<unknown> | undefined;
+  const context = {
+    mode: 'client' as const,
+    parameters: lenientParameters(argv),
+    options: options.options ?? {},
+    moment: createMoment(),
+    executor: {
+      execute: (program: JobProgram) => (job = executor.execute(program)) as Promise<JobExecutionResult>,
+      collect: (program: JobProgram) => (job = executor.collect(program)) as Promise<unknown[]>,
+    },
+  };
   const module = await runInEvaluation(context, async () => (await import(url)) as { default?: unknown });
-  if (!isJobDefinition(module.default)) return undefined;
-  const parameters = parseProgramArguments(argv);
-  const program = await buildDefinedJob(module.default, { ...context, parameters });
-  return await executor.execute(program);
+  if (isJobDefinition(module.default)) {
+    const program = await buildDefinedJob(module.default, { ...context, parameters: parseProgramArguments(argv) });
+    return await executor.execute(program);
+  }
+  if (job === undefined) throw noJobError();
+  // A program need not wait for its job; and if it fails, that is the program's to handle.
+  await job.catch(() => undefined);
+  return undefined;
+}
+
+/** The program sees itself as the process's main module. */
+export function presentAsMain(path: string, argv: readonly string[]): void {
+  process.argv.splice(1, process.argv.length, resolvePath(path), ...argv);
+  process.setSourceMapsEnabled(true);
 }
 
 /** Programs in script form read `process.argv` themselves and may have arguments of any form. */
@@ -108,39 +145,4 @@ export function lenientParameters(argv: readonly string[]): Record<string, strin
   } catch {
     return {};
   }
-}
-
-function combine(first: RunObserver | undefined, second: Partial<RunObserver> | undefined): RunObserver {
-  const base = first ?? SILENT_OBSERVER;
-  if (second === undefined) return base;
-  return {
-    metrics: (slot, tasks, delay) => {
-      base.metrics(slot, tasks, delay);
-      second.metrics?.(slot, tasks, delay);
-    },
-    collected: (nodeId, values) => {
-      base.collected(nodeId, values);
-      second.collected?.(nodeId, values);
-    },
-    checkpointCompleted: (checkpoint) => {
-      base.checkpointCompleted(checkpoint);
-      second.checkpointCompleted?.(checkpoint);
-    },
-    checkpointFailed: (epoch, reason) => {
-      base.checkpointFailed(epoch, reason);
-      second.checkpointFailed?.(epoch, reason);
-    },
-    running: () => {
-      base.running();
-      second.running?.();
-    },
-    attemptStarted: (attempt, graph, from) => {
-      base.attemptStarted(attempt, graph, from);
-      second.attemptStarted?.(attempt, graph, from);
-    },
-    restarting: (error: MillstreamError, delayMs) => {
-      base.restarting(error, delayMs);
-      second.restarting?.(error, delayMs);
-    },
-  };
 }

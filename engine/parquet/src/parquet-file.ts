@@ -27,6 +27,7 @@ const NUMERIC_PARSERS: Partial<ParquetParsers> = {
   dateFromDays: (days: number) => days * 86_400_000,
 };
 
+/** An open Parquet file with the declared columns, read by row group. */
 export class ParquetFile<C extends ParquetColumns> {
   readonly path: string;
   readonly rowCount: number;

@@ -5,83 +5,118 @@
  *
  * With --crash a slot is killed in mid-run; the job recovers from its last checkpoint and ends with the same results.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type ProgramRun, runProgram } from '@millstream/cli';
+import { MillstreamError } from 'millstream';
+import { QUERIES } from './results.js';
 import { summarize } from './summary.js';
-
-const { values } = parseArgs({
-  options: {
-    parallelism: { type: 'string', short: 'p', default: '2' },
-    results: { type: 'string', default: 'results/flights' },
-    crash: { type: 'boolean', default: false },
-  },
-});
 
 /** Flights to read before --crash kills a slot. */
 const CRASH_AT = 1_000_000;
 
-const data = new URL('../data/', import.meta.resolve('vega-datasets'));
-const results = values.results;
-const job = fileURLToPath(new URL('./job.js', import.meta.url));
+/** The directory of checkpoints, among the results. */
+const CHECKPOINTS = '.checkpoints';
 
-console.log(`3,000,000 flights in the US, January to June 2001, by event time, at parallelism ${values.parallelism}:
+interface Settings {
+  readonly parallelism: number;
+  readonly results: string;
+  readonly crash: boolean;
+}
+
+/** Follows a run: when the first results are there, and when it is time to crash. Its notes are for the end: progress has the screen. */
+class RunDiary {
+  readonly notes: string[] = [];
+  checkpoints = 0;
+  run: ProgramRun | undefined;
+  readonly #settings: Settings;
+  readonly #started: number = performance.now();
+  /** Flights read, by subtask of the source. */
+  readonly #read: Map<number, number> = new Map();
+  #firstResults = false;
+  #crashed = false;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  seconds(): string {
+    return ((performance.now() - this.#started) / 1000).toFixed(1);
+  }
+
+  flightsRead(subtask: number, count: number): void {
+    this.#read.set(subtask, count);
+  }
+
+  checkpointCompleted(): void {
+    this.checkpoints++;
+    if (!this.#firstResults && hasFiles(join(this.#settings.results, QUERIES.delaysByHour))) {
+      this.#firstResults = true;
+      this.notes.push(`First results after ${this.seconds()} s.`);
+    }
+    const read = [...this.#read.values()].reduce((left, right) => left + right, 0);
+    if (!this.#settings.crash || this.#crashed || read < CRASH_AT) return;
+    this.#crashed = true;
+    this.notes.push(`Slot 0 was killed after ${this.seconds()} s and ${read.toLocaleString('en-US')} flights.`);
+    this.run?.killSlot(0);
+  }
+
+  recovered(from: string | undefined): void {
+    this.notes.push(`Recovered after ${this.seconds()} s from ${from === undefined ? 'the beginning' : relative('.', from)}.`);
+  }
+}
+
+function hasFiles(directory: string): boolean {
+  return existsSync(directory) && readdirSync(directory).some((name) => name.endsWith('.jsonl'));
+}
+
+async function runFlights(settings: Settings): Promise<void> {
+  const { parallelism, results } = settings;
+  console.log(`3,000,000 flights in the US, January to June 2001, by event time, at parallelism ${parallelism}:
   (a) delays per origin and hour       (b) the ten worst origins of every day
   (c) disruptions within three hours   (d) silences of six hours and more   (e) late records`);
-
-rmSync(results, { recursive: true, force: true });
-const started = performance.now();
-let run: ProgramRun | undefined;
-let checkpoints = 0;
-let killed = false;
-/** Flights read, by subtask of the source. */
-const read = new Map<number, number>();
-
-const { outcome } = await runProgram(job, {
-  argv: ['--flights', path('flights-3m.parquet'), '--airports', path('airports.csv'), '--results', results],
-  options: { 'parallelism.default': Number(values.parallelism), 'execution.checkpointing.dir': join(results, '.checkpoints') },
-  onRun: (started) => {
-    run = started;
-  },
-  observer: {
-    checkpointCompleted() {
-      checkpoints++;
-      if (checkpoints === 1) console.log(`First results after ${seconds()} s.`);
-      if (values.crash && !killed && flightsRead() >= CRASH_AT) {
-        killed = true;
-        console.log(`--crash: killing slot 0 after ${seconds()} s and ${flightsRead().toLocaleString('en-US')} flights.`);
-        run?.killSlot(0);
-      }
+  for (const name of [...Object.values(QUERIES), CHECKPOINTS]) rmSync(join(results, name), { recursive: true, force: true });
+  const diary = new RunDiary(settings);
+  const { outcome } = await runProgram(fileURLToPath(new URL('./job.js', import.meta.url)), {
+    argv: ['--flights', dataFile('flights-3m.parquet'), '--airports', dataFile('airports.csv'), '--results', results],
+    options: { 'parallelism.default': parallelism, 'execution.checkpointing.dir': join(results, CHECKPOINTS) },
+    onRun: (run) => {
+      diary.run = run;
     },
-    metrics(_slot, tasks) {
-      for (const { vertexId, subtask, recordsIn } of tasks) {
-        if (vertexId === 'uid:flights') read.set(subtask, recordsIn[0] ?? 0);
-      }
+    observer: {
+      checkpointCompleted: () => diary.checkpointCompleted(),
+      attemptStarted: (attempt, _graph, restoredFrom) => {
+        if (attempt > 1) diary.recovered(restoredFrom);
+      },
+      metrics: (_slot, tasks) => {
+        for (const { vertexId, subtask, recordsIn } of tasks) {
+          if (vertexId === 'uid:flights') diary.flightsRead(subtask, recordsIn[0] ?? 0);
+        }
+      },
     },
-    attemptStarted(attempt, _graph, restoredFrom) {
-      if (attempt > 1) console.log(`Recovering: attempt ${attempt} goes on from ${restoredFrom ?? 'the beginning'}.`);
-    },
-  },
-});
-
-if (outcome?.type === 'finished') {
-  console.log(
-    `\nDone in ${seconds()} s, ${checkpoints} checkpoints.\n\n${await summarize(results)}\n\nResults: ${relative('.', results)}/`,
-  );
+  });
+  if (outcome?.type !== 'finished') return;
+  diary.notes.push(`Done after ${diary.seconds()} s, with ${diary.checkpoints} checkpoints.`);
+  console.log(`\n${diary.notes.join('\n')}\n\n${await summarize(results)}\n\nResults: ${relative('.', results)}/`);
 }
 
-function flightsRead(): number {
-  let sum = 0;
-  for (const count of read.values()) sum += count;
-  return sum;
+function dataFile(name: string): string {
+  return fileURLToPath(new URL(`../data/${name}`, import.meta.resolve('vega-datasets')));
 }
 
-function path(file: string): string {
-  return fileURLToPath(new URL(file, data));
-}
-
-function seconds(): string {
-  return ((performance.now() - started) / 1000).toFixed(1);
+try {
+  const { values } = parseArgs({
+    options: {
+      parallelism: { type: 'string', short: 'p', default: '2' },
+      results: { type: 'string', default: 'results/flights' },
+      crash: { type: 'boolean', default: false },
+    },
+  });
+  await runFlights({ parallelism: Number(values.parallelism), results: values.results, crash: values.crash });
+} catch (error) {
+  const code = error instanceof MillstreamError ? `${error.code}: ` : '';
+  console.error(`${code}${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
 }

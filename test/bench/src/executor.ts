@@ -1,5 +1,6 @@
 /** The bench's only way to the engine: runs a job in this process with the embedded driver. */
 import { pathToFileURL } from 'node:url';
+import { MillstreamError } from 'millstream';
 import { evaluateModule, LocalExecutor, type RunOutcome, SILENT_OBSERVER } from 'millstream/cluster';
 
 /** A completed checkpoint. */
@@ -53,7 +54,7 @@ async function runJob(job: BenchJob): Promise<JobEnd> {
   let outcome: RunOutcome | undefined;
   const executor = new LocalExecutor({
     moduleUrl,
-    argv: [],
+    argv: [job.program],
     run: {
       forceCodec: job.forceCodec,
       sampleDelays: job.samplePauses,
@@ -73,6 +74,10 @@ async function runJob(job: BenchJob): Promise<JobEnd> {
       outcome = end;
     },
   });
-  await executor.execute(program);
+  try {
+    await executor.execute(program);
+  } catch (error) {
+    if (!(error instanceof MillstreamError && error.code === 'JOB_STOPPED')) throw error;
+  }
   return { end: outcome?.type === 'finished' ? 'finished' : 'stopped', longestPauseMs: job.samplePauses ? longestPauseMs : undefined };
 }

@@ -11,6 +11,7 @@
  */
 import { MillstreamError } from '../common/errors.js';
 import type { JobProgram } from '../plan/plan.js';
+import { createMoment, type EvaluationMoment, enterSandbox } from './evaluation-sandbox.js';
 import type { JobExecutor } from './job-executor.js';
 
 /** What `execute` does: runs the job, or reports the program and never returns. */
@@ -21,6 +22,8 @@ export interface EvaluationContext {
   readonly mode: EvaluationMode;
   /** The program's parameters; part of the plan. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** What the program sees as now and as chance while it builds its graph. Default: now, and a seed of its own. */
+  readonly moment?: EvaluationMoment;
   /** Options that override what the program sets, by key. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Runs the job in mode 'client'; undefined: the default executor. */
@@ -31,15 +34,23 @@ export interface EvaluationContext {
 
 interface Evaluation {
   readonly context: EvaluationContext;
+  /** Makes clock and chance real again. */
+  readonly leave: () => void;
   reported: boolean;
 }
 
 const CURRENT: unique symbol = Symbol.for('millstream.evaluation') as never;
-const registry = globalThis as { [CURRENT]?: Evaluation | undefined };
+const EVALUATED: unique symbol = Symbol.for('millstream.evaluated') as never;
+const registry = globalThis as { [CURRENT]?: Evaluation | undefined; [EVALUATED]?: true };
 
 /** The context of the running evaluation, if there is one. */
 export function currentEvaluation(): EvaluationContext | undefined {
   return registry[CURRENT]?.context;
+}
+
+/** Whether this process evaluates programs, or has done so: then no program in it runs by itself. */
+export function hasEvaluated(): boolean {
+  return registry[EVALUATED] === true;
 }
 
 /** Notes that the running evaluation has its program; throws ALREADY_EXECUTED if it had one. */
@@ -53,6 +64,7 @@ export function reportProgram(program: JobProgram): void {
     );
   }
   evaluation.reported = true;
+  evaluation.leave();
   evaluation.context.onProgram?.(program);
 }
 
@@ -61,11 +73,15 @@ export async function runInEvaluation<T>(context: EvaluationContext, evaluate: (
   if (registry[CURRENT] !== undefined) {
     throw new MillstreamError('INTERNAL', 'Cannot evaluate a program while another is evaluated in this process.');
   }
-  const evaluation: Evaluation = { context, reported: false };
+  const moment = context.moment ?? createMoment();
+  const leave = enterSandbox(moment, context.mode === 'slot');
+  const evaluation: Evaluation = { context: { ...context, moment }, leave, reported: false };
   registry[CURRENT] = evaluation;
+  registry[EVALUATED] = true;
   try {
     return await evaluate();
   } finally {
+    leave();
     if (registry[CURRENT] === evaluation) registry[CURRENT] = undefined;
   }
 }

@@ -57,6 +57,6 @@ export class JobBuilder {
     const name = jobName ?? resolveOptions(options)['pipeline.name'] ?? 'Millstream job';
     const program = buildPlan({ jobName: name, drafts: this.#drafts, parameters: this.context?.parameters ?? {}, options });
     this.#builtAs = name;
-    return program;
+    return this.context?.moment === undefined ? program : { ...program, moment: this.context.moment };
   }
 }

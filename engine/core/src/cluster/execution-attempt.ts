@@ -342,7 +342,8 @@ export class ExecutionAttempt {
         this.trigger(action);
         break;
       case 'abort':
-        this.options.observer.checkpointFailed(action.epoch, action.reason);
+        // One that is cut off by the end of its attempt is no news.
+        if (!this.settled) this.options.observer.checkpointFailed(action.epoch, action.reason);
         this.broadcast({ type: 'abort', epoch: action.epoch });
         break;
       case 'writeMetadata': {

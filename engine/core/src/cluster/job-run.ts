@@ -31,16 +31,20 @@ import { startSlot } from './slot-handle.js';
 
 /** Hears how a run goes; for progress and tests. */
 export interface RunObserver extends AttemptObserver {
-  attemptStarted(attempt: number, graph: JobGraph, restoredFrom: string | undefined): void;
+  /** `expectedRecords`: of sources that know how many they will read, by vertex id. */
+  attemptStarted(attempt: number, graph: JobGraph, restoredFrom: string | undefined, expectedRecords: ReadonlyMap<string, number>): void;
   restarting(error: MillstreamError, delayMs: number): void;
 }
 
+/** How a run ended that did not fail. */
 export type RunOutcome =
   | { readonly type: 'finished' }
   /** `checkpoint`: the directory to resume from. */
   | { readonly type: 'stopped'; readonly checkpoint: string }
-  | { readonly type: 'cancelled' };
+  /** `checkpoint`: the last one that was kept, or that the run was restored from. */
+  | { readonly type: 'cancelled'; readonly checkpoint: string | undefined };
 
+/** What a {@link JobRun} needs. */
 export interface JobRunOptions {
   readonly program: JobProgram;
   readonly artifact: ProgramArtifact;
@@ -50,6 +54,7 @@ export interface JobRunOptions {
   readonly observer: RunObserver;
 }
 
+/** A run of a job in this process. */
 export class JobRun {
   readonly run: string;
   readonly settings: RunSettings;
@@ -60,6 +65,8 @@ export class JobRun {
   private directoryStore: JobDirectoryStore | undefined;
   private graph: JobGraph;
   private stopWanted: 'stop' | 'cancel' | undefined;
+  /** What `from` means. */
+  private start: RestorePoint | undefined;
   private pause: { wake: () => void } | undefined;
 
   constructor(options: JobRunOptions) {
@@ -75,16 +82,16 @@ export class JobRun {
 
   /** Runs to the end. Throws the job's error if it fails. */
   async execute(): Promise<RunOutcome> {
-    const start = await this.open();
-    let point = start;
+    this.start = await this.open();
+    let point = this.start;
     for (;;) {
       const { attempt, epochs } = await this.nextAttempt();
       const shares = point === undefined ? undefined : await this.shares(point);
-      if (this.stopWanted !== undefined) return { type: 'cancelled' };
+      if (this.stopWanted !== undefined) return await this.cancelled();
       const outcome = await this.runAttempt(attempt, epochs, shares, point?.path);
       if (outcome.type !== 'failed') return await this.ended(outcome);
-      if (!(await this.restartAfter(outcome))) return { type: 'cancelled' };
-      point = (await this.latest()) ?? start;
+      if (!(await this.restartAfter(outcome))) return await this.cancelled();
+      point = (await this.latest()) ?? this.start;
     }
   }
 
@@ -203,10 +210,20 @@ export class JobRun {
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, this.graph, restoredFrom);
+    observer.attemptStarted(attempt, this.graph, restoredFrom, this.expectedRecords());
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
+  }
+
+  private expectedRecords(): ReadonlyMap<string, number> {
+    const expected = new Map<string, number>();
+    for (const { id } of this.graph.vertices) {
+      const implementation = this.options.program.implementations.get(id);
+      if (implementation?.type !== 'source' || implementation.source.recordCountEstimate === undefined) continue;
+      expected.set(id, implementation.source.recordCountEstimate);
+    }
+    return expected;
   }
 
   private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
@@ -218,7 +235,11 @@ export class JobRun {
       await this.directoryStore?.remove();
       return { type: 'finished' };
     }
-    return { type: 'cancelled' };
+    return await this.cancelled();
+  }
+
+  private async cancelled(): Promise<RunOutcome> {
+    return { type: 'cancelled', checkpoint: ((await this.latest()) ?? this.start)?.path };
   }
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */

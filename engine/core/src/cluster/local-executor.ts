@@ -3,16 +3,18 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { createMoment } from '../api/evaluation-sandbox.js';
 import type { JobExecutionResult, JobExecutor } from '../api/job-executor.js';
 import { systemClock } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import { crc32 } from '../common/checksum.js';
 import { nodeDisk } from '../common/node-disk.js';
 import type { JobProgram } from '../plan/plan.js';
-import { decodeValue } from '../runtime/operator-state.js';
+import { CollectedParts } from '../runtime/collect-sink.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { JobRun, type RunObserver, type RunOutcome } from './job-run.js';
 import type { RunOptions } from './job-settings.js';
+import { endProcess, stopOnSignals } from './stop-signals.js';
 
 /** An observer that hears nothing; spread it and replace what you need. */
 export const SILENT_OBSERVER: RunObserver = {
@@ -25,13 +27,16 @@ export const SILENT_OBSERVER: RunObserver = {
   restarting: () => undefined,
 };
 
+/** Settings of a {@link LocalExecutor}. All optional. */
 export interface LocalExecutorOptions {
   readonly run?: RunOptions;
   readonly observer?: RunObserver;
   /** The module that slots evaluate; default: the process's main program. */
   readonly moduleUrl?: string;
-  /** `process.argv` behind the program's name, in slots. Default: this process's. */
+  /** `process.argv` from the program's name on, in slots. Default: this process's. */
   readonly argv?: readonly string[];
+  /** SIGINT and SIGTERM stop a running job, and then the process; unless something else listens to them. Default: false. */
+  readonly stopOnSignals?: boolean;
   /** Hears of each run when it is created, to stop it. */
   readonly onRun?: (run: JobRun) => void;
   /** How the last run ended; not 'failed', which is thrown. */
@@ -55,16 +60,27 @@ export class LocalExecutor implements JobExecutor {
     const node = program.plan.nodes.find((candidate) => candidate.kind === 'collect');
     const limit = typeof node?.config.limit === 'number' ? node.config.limit : Number.POSITIVE_INFINITY;
     const collected: unknown[] = [];
-    await this.runJob(program, {
-      ...observer,
-      collected: (_, values) => {
-        for (const value of decodeValue(values) as unknown[]) if (collected.length < limit) collected.push(value);
+    const parts = new CollectedParts();
+    let full = false;
+    await this.runJob(
+      program,
+      {
+        ...observer,
+        collected: (nodeId, part) => {
+          for (const value of parts.take(nodeId, part)) if (collected.length < limit) collected.push(value);
+          full = collected.length >= limit;
+          if (full) this.running?.cancel();
+        },
       },
-    });
+      () => full,
+    );
     return collected;
   }
 
-  private async runJob(program: JobProgram, observer: RunObserver): Promise<JobExecutionResult> {
+  private running: JobRun | undefined;
+
+  /** `enough`: whether a run that ended early has done what it was for. */
+  private async runJob(program: JobProgram, observer: RunObserver, enough: () => boolean = () => false): Promise<JobExecutionResult> {
     const started = systemClock.monotonic();
     const run = new JobRun({
       program,
@@ -74,9 +90,21 @@ export class LocalExecutor implements JobExecutor {
       disk: nodeDisk,
       observer,
     });
+    this.running = run;
     this.options.onRun?.(run);
-    const outcome = await run.execute();
+    const signals = this.options.stopOnSignals === true ? stopOnSignals(() => run.stop()) : undefined;
+    let outcome: RunOutcome;
+    try {
+      outcome = await run.execute();
+    } finally {
+      signals?.release();
+    }
+    if (enough()) outcome = { type: 'finished' };
     this.options.onOutcome?.(outcome);
+    if (outcome.type !== 'finished') {
+      if (signals?.received !== undefined) endProcess(outcome, signals.received);
+      throw stoppedError(program.plan.jobName, outcome);
+    }
     return { jobName: program.plan.jobName, run: run.run, durationMs: systemClock.monotonic() - started };
   }
 
@@ -88,10 +116,18 @@ export class LocalExecutor implements JobExecutor {
       contentChecksum: url.startsWith('file:') ? crc32(readFileSync(new URL(url))) : undefined,
       parameters: plan.parameters,
       options: plan.options,
-      argv: this.options.argv ?? process.argv.slice(2),
+      argv: this.options.argv ?? process.argv.slice(1),
+      moment: program.moment ?? createMoment(),
       plan,
     };
   }
+}
+
+function stoppedError(jobName: string, outcome: RunOutcome & { readonly type: 'stopped' | 'cancelled' }): MillstreamError {
+  const kept = outcome.checkpoint === undefined ? 'Nothing of it was kept.' : `It can go on from '${outcome.checkpoint}'.`;
+  return new MillstreamError('JOB_STOPPED', `Job "${jobName}" was ${outcome.type} before its end. ${kept}`, {
+    details: { ...(outcome.checkpoint !== undefined && { checkpoint: outcome.checkpoint }) },
+  });
 }
 
 function mainModuleUrl(): string {

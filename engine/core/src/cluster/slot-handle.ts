@@ -26,7 +26,7 @@ export function startSlot(options: SlotHandleOptions): SlotHandle {
     workerData: options.data,
     name: `slot-${options.slot}`,
     resourceLimits: { maxYoungGenerationSizeMb: options.youngGenerationMb },
-    execArgv: ['--enable-source-maps', ...process.execArgv.filter((flag) => !flag.startsWith('--inspect'))],
+    execArgv: ['--enable-source-maps'],
   });
   let closed = false;
   const lost = (message: string, cause?: unknown): void => {

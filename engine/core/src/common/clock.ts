@@ -5,6 +5,7 @@ export interface ScheduledCall {
   cancel(): void;
 }
 
+/** Where time comes from: the machine, or a test that moves it. */
 export interface Clock {
   /** Wall clock, ms since 1970. */
   now(): number;

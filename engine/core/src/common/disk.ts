@@ -3,6 +3,7 @@
  * An interface, so that simulation can delay, lose, tear and refuse writes. Errors are Node's (`code` ENOENT, EEXIST, ENOSPC …).
  */
 
+/** A new file to append to. */
 export interface DiskWriter {
   /** Appends; resolves when the bytes have been handed to the system. Calls may overlap, order is kept. */
   write(chunk: Uint8Array): Promise<void>;
@@ -11,6 +12,7 @@ export interface DiskWriter {
   close(): Promise<void>;
 }
 
+/** An open file to read from. */
 export interface DiskReader {
   /** Reads `length` bytes at `position`; fewer only at the end of the file. */
   read(position: number, length: number): Promise<Uint8Array>;
@@ -18,6 +20,7 @@ export interface DiskReader {
   close(): Promise<void>;
 }
 
+/** A file system. */
 export interface Disk {
   /** Opens for appending from the start of a new file; fails with EEXIST if it exists, unless `overwrite`. */
   create(path: string, options?: { readonly overwrite?: boolean }): Promise<DiskWriter>;

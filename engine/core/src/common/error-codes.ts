@@ -13,6 +13,8 @@ export const ERROR_CODES = {
   CORRUPT_DATA: 'internal',
   /** An option with an impossible or unknown value. */
   INVALID_OPTION: 'user',
+  /** An operator emits more for one record than `exchange.record-output-max`. */
+  RECORD_OUTPUT_TOO_LARGE: 'user',
   /** A custom partitioner returned something that is no channel. */
   INVALID_PARTITION: 'user',
   /** A user function threw, or an operator failed; the cause is attached. */
@@ -77,6 +79,14 @@ export const ERROR_CODES = {
   PROGRAM_INVALID: 'user',
   /** The program's file is not what it was when the job was started. */
   PROGRAM_CHANGED: 'user',
+  /** The program threw while it built its graph. */
+  PROGRAM_FAILED: 'user',
+  /** The program writes files, starts processes or uses the network while its graph is built in a slot. */
+  PROGRAM_SIDE_EFFECT: 'user',
+  /** An argument of the program that is no --name value pair. */
+  INVALID_ARGUMENT: 'user',
+  /** The job was stopped or cancelled before its end; `execute` does not resolve then. */
+  JOB_STOPPED: 'user',
 } as const;
 
 /** Who has to act: the user's program or options, a system outside, or the engine. */

@@ -166,4 +166,5 @@ export type ResolvedOptions = {
 /** How often each record counts in state after a failure. */
 export type CheckpointingMode = OptionValue<'execution.checkpointing.mode'>;
 
+/** What follows a failure. */
 export type RestartStrategyType = OptionValue<'restart-strategy.type'>;

@@ -48,6 +48,7 @@ describe('FileSource', () => {
       '/in/sub/d': '4',
       '/in/_hidden': 'x',
       '/in/.hidden': 'x',
+      '/in/part.pending': 'x',
     });
     const rig = await SourceRig.start(FileSource.forRecordFormat(jsonLines<number>(), ['/in/']), { disk, parallelism: 2 });
     expect((await rig.drain()).sort()).toEqual([1, 2, 3, 4]);

@@ -39,11 +39,11 @@ describe('printSink', () => {
     ['', 2, 4, '3> x\n'],
     ['late', 0, 1, 'late> x\n'],
     ['late', 2, 4, 'late:3> x\n'],
-  ])('labels lines with prefix %j in subtask %i of %i', (prefix, subtask, parallelism, expected) => {
+  ])('labels lines with prefix %j in subtask %i of %i', async (prefix, subtask, parallelism, expected) => {
     const target = new FakeTarget();
     const writer = printSink(prefix, target).createWriter(context(subtask, parallelism), []);
     writer.write('x', Number.NaN);
-    writer.close();
+    await writer.close();
     expect(target.text).toBe(expected);
   });
 

@@ -11,11 +11,14 @@
  * overflow; 3. control elements wait behind the data before them, never behind another channel's; 4. a batch handed over is not
  * changed by the producer any more.
  */
+import type { ClassRegistry } from '../codec/class-registry.js';
+import { MillstreamError } from '../common/errors.js';
 import { BATCH_RECORDS, type ControlElement, RecordBatch, type StreamElement } from './element.js';
+import { estimateBytes } from './output-size.js';
 
 /** The sending end of a transport. `offer` returns false if there is no room now; then nothing was taken. */
 export interface Transport {
-  /** Takes the batch (invariant 4) or refuses. Returns an emptied batch to fill next in `spare`. */
+  /** Takes the batch (invariant 4) or refuses. Throws UNSUPPORTED_VALUE. */
   offerBatch(batch: RecordBatch): boolean;
   offerControl(element: ControlElement): boolean;
   /** Room for at least one more batch. */
@@ -29,8 +32,6 @@ export interface InputChannel {
   /** The next element, undefined if there is none now. A batch must be recycled before the next poll. */
   poll(): StreamElement | undefined;
   recycle(batch: RecordBatch): void;
-  /** Elements are waiting. */
-  hasElement(): boolean;
 }
 
 /** Shared by all output channels of a task: tells the chain's loop to stop after the current record. */
@@ -38,16 +39,35 @@ export interface ChainControl {
   stop: boolean;
 }
 
+export interface OutputChannelOptions {
+  /** Index of the operator in its chain whose output this is; for errors. Default 0. */
+  readonly producer?: number | undefined;
+  /** What may wait in the overflow, in bytes; about. Default: that of `exchange.record-output-max`. */
+  readonly overflowBytesMax?: number | undefined;
+  /** Classes whose instances may be in records. */
+  readonly registry?: ClassRegistry | undefined;
+}
+
+const OVERFLOW_BYTES_MAX = 64 * 1024 * 1024;
+
 export class OutputChannel {
+  /** Index of the operator in its chain whose output this is; for errors. */
+  readonly producer: number;
   /** The batch being filled. The chain's generated code writes `values`, `timestamps` and `count` of it directly. */
   batch: RecordBatch;
   private readonly transport: Transport;
   private readonly control: ChainControl;
   private readonly overflow: StreamElement[] = [];
+  private readonly overflowBytesMax: number;
+  private readonly registry: ClassRegistry | undefined;
+  private overflowBytes = 0;
 
-  constructor(transport: Transport, control: ChainControl) {
+  constructor(transport: Transport, control: ChainControl, options: OutputChannelOptions = {}) {
     this.transport = transport;
     this.control = control;
+    this.producer = options.producer ?? 0;
+    this.overflowBytesMax = options.overflowBytesMax ?? OVERFLOW_BYTES_MAX;
+    this.registry = options.registry;
     this.batch = transport.takeSpare();
   }
 
@@ -60,7 +80,7 @@ export class OutputChannel {
     if (at + 1 === BATCH_RECORDS) this.flush();
   }
 
-  /** Sends the records gathered so far. */
+  /** Sends the records gathered so far. Throws UNSUPPORTED_VALUE, RECORD_OUTPUT_TOO_LARGE. */
   flush(): void {
     const batch = this.batch;
     if (batch.count === 0) return;
@@ -72,6 +92,18 @@ export class OutputChannel {
     this.overflow.push(batch);
     this.batch = new RecordBatch();
     this.control.stop = true;
+    this.limitOverflow(batch);
+  }
+
+  /** The chain stops after the record that overflowed first, so what waits is of this one record (or timer, or window). */
+  private limitOverflow(batch: RecordBatch): void {
+    this.overflowBytes += estimateBytes(batch, this.registry);
+    if (this.overflowBytes <= this.overflowBytesMax) return;
+    throw new MillstreamError(
+      'RECORD_OUTPUT_TOO_LARGE',
+      `Cannot emit about ${this.overflowBytes} bytes at once: that much waits for one record, timer or window, and 'exchange.record-output-max' is ${this.overflowBytesMax}. Emit less at a time, or raise the option.`,
+      { details: { bytes: this.overflowBytes, limit: this.overflowBytesMax } },
+    );
   }
 
   send(element: ControlElement): void {
@@ -92,15 +124,7 @@ export class OutputChannel {
       sent++;
     }
     if (sent > 0) overflow.splice(0, sent);
+    if (overflow.length === 0) this.overflowBytes = 0;
     return overflow.length === 0 && this.transport.hasCredit();
-  }
-
-  /** Nothing waits here: all that was appended has been handed to the transport. */
-  isEmpty(): boolean {
-    return this.overflow.length === 0 && this.batch.count === 0;
-  }
-
-  overflowLength(): number {
-    return this.overflow.length;
   }
 }

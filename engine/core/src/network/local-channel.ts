@@ -1,8 +1,10 @@
 /**
  * The transport between two subtasks of one slot: batches go by reference through a bounded queue and come back to be filled again.
  */
+import type { ClassRegistry } from '../codec/class-registry.js';
 import type { InputChannel, Transport } from './channel.js';
 import { type ControlElement, RecordBatch, type StreamElement } from './element.js';
+import { RecordCheck } from './record-check.js';
 
 /** Batches that may wait in the queue. Control elements need no room. */
 const QUEUE_BATCHES_MAX = 8;
@@ -11,10 +13,18 @@ export class LocalChannel implements Transport, InputChannel {
   private readonly queue: StreamElement[] = [];
   private head = 0;
   private batches = 0;
+  /** At most as many as the queue has room for: that many are on their way at most. */
   private readonly spares: RecordBatch[] = [];
+  private readonly records: RecordCheck;
+
+  /** `registry`: classes whose instances may be in records. */
+  constructor(registry?: ClassRegistry) {
+    this.records = new RecordCheck(registry);
+  }
 
   offerBatch(batch: RecordBatch): boolean {
     if (this.batches >= QUEUE_BATCHES_MAX) return false;
+    this.records.check(batch);
     this.batches++;
     this.queue.push(batch);
     return true;
@@ -31,10 +41,6 @@ export class LocalChannel implements Transport, InputChannel {
 
   takeSpare(): RecordBatch {
     return this.spares.pop() ?? new RecordBatch();
-  }
-
-  hasElement(): boolean {
-    return this.head < this.queue.length;
   }
 
   poll(): StreamElement | undefined {

@@ -1,9 +1,10 @@
 /**
  * Takes the records of one edge to channels, as the edge's partitioning says. Flink's partitioners.
  */
+
+import { MillstreamError } from '../common/errors.js';
 import { keyGroupOf } from '../common/hash.js';
 import type { Key } from '../common/key.js';
-import { MillstreamError } from '../common/errors.js';
 import type { Random } from '../common/random.js';
 import type { Partitioning } from '../plan/plan.js';
 import { subtaskOfKeyGroup } from '../state/key-group.js';

@@ -118,10 +118,6 @@ export class RingReceiver implements InputChannel {
     this.wakeProducer = wakeProducer;
   }
 
-  hasElement(): boolean {
-    return this.ring.hasFrame();
-  }
-
   poll(): StreamElement | undefined {
     const ring = this.ring;
     for (;;) {
@@ -191,6 +187,9 @@ function readControl(payload: RawBuffer): ControlElement {
     case END:
       return { type: 'end' };
     default:
-      throw new MillstreamError('INTERNAL', `Cannot read a control frame of kind ${kind} from a ring. This is a defect of Millstream; please report it.`);
+      throw new MillstreamError(
+        'INTERNAL',
+        `Cannot read a control frame of kind ${kind} from a ring. This is a defect of Millstream; please report it.`,
+      );
   }
 }

@@ -11,6 +11,7 @@
  * consumer from the store of `head` to the store of `tail`; 3. nothing waits here: who finds no room or no frame comes back after a
  * wake-up of the other side.
  */
+import { invariant } from '../common/errors.js';
 import { type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
 
 export const FRAME_LAST = 1;
@@ -24,6 +25,7 @@ const HEADER_BYTES = 128;
 const SLOT_HEADER_BYTES = 8;
 
 export interface RingLayout {
+  /** A power of two: counters are mod 2^32, and after they wrap each must still name the same slot. */
   readonly slots: number;
   /** Payload bytes of a slot; a multiple of 8. */
   readonly slotBytes: number;
@@ -42,6 +44,10 @@ class RingSide {
   protected readonly payloads: RawBuffer[] = [];
 
   constructor(memory: SharedArrayBuffer, layout: RingLayout) {
+    invariant(
+      layout.slots > 0 && (layout.slots & (layout.slots - 1)) === 0 && layout.slotBytes > 0 && layout.slotBytes % 8 === 0,
+      `A ring cannot have ${layout.slots} slots of ${layout.slotBytes} bytes`,
+    );
     this.slots = layout.slots;
     this.slotBytes = layout.slotBytes;
     this.control = new Int32Array(memory, 0, HEADER_BYTES / 4);
@@ -84,10 +90,6 @@ export class RingReader extends RingSide {
   private tail = 0;
   kind = 0;
   length = 0;
-
-  hasFrame(): boolean {
-    return Atomics.load(this.control, HEAD) !== this.tail;
-  }
 
   /** The oldest frame's payload (`kind` and `length` are set), undefined if there is none. It stays until `release`. */
   peek(): RawBuffer | undefined {

@@ -3,14 +3,15 @@ import type { Partitioning } from '../plan/plan.js';
 
 /**
  * The consumers that producer `from` of `producers` sends to, in order. 'forward' is one to one, 'rescale' pointwise, all else all to
- * all. Source of pointwise: Flink's DistributionPattern.POINTWISE.
+ * all. Source of pointwise: Flink, VertexInputInfoComputationUtils.computeVertexInputInfoForPointwise.
  */
 export function consumersOf(partitioning: Partitioning, producers: number, consumers: number, from: number): number[] {
   if (partitioning === 'forward') return [from];
   if (partitioning !== 'rescale') return Array.from({ length: consumers }, (_, index) => index);
-  if (producers >= consumers) return [Math.floor((from * consumers) / producers)];
-  const start = Math.floor((from * consumers) / producers);
-  const end = Math.floor(((from + 1) * consumers) / producers);
+  // Consumer c hears from producers floor(c · producers / consumers) up to where c + 1 begins.
+  if (producers >= consumers) return [Math.ceil(((from + 1) * consumers) / producers) - 1];
+  const start = Math.ceil((from * consumers) / producers);
+  const end = Math.ceil(((from + 1) * consumers) / producers);
   return Array.from({ length: end - start }, (_, index) => start + index);
 }
 

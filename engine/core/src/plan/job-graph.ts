@@ -10,6 +10,7 @@ export interface ChainedNode {
   readonly sideOutput: string | undefined;
 }
 
+/** A chain of operators, run by `parallelism` subtasks. */
 export interface JobVertex {
   /** The head node's id. */
   readonly id: string;
@@ -25,6 +26,7 @@ export interface JobVertex {
   readonly outputs: readonly JobEdge[];
 }
 
+/** Records from an operator of one vertex to the head of another. */
 export interface JobEdge {
   /** `edgeKey` of the consumer: unique in the job. */
   readonly id: string;
@@ -39,6 +41,7 @@ export interface JobEdge {
   readonly schema: PlainValue | undefined;
 }
 
+/** The graph that is deployed. */
 export interface JobGraph {
   readonly jobName: string;
   /** Topological order. */

@@ -25,6 +25,7 @@ export interface PlanEdge {
   readonly schema: PlainValue | undefined;
 }
 
+/** One operator of the program. */
 export interface PlanNode {
   /** From `.uid()` ("uid:…"), else from structure ("auto:…", stable under unrelated edits). */
   readonly id: string;
@@ -68,6 +69,8 @@ export interface JobProgram {
   readonly implementations: ReadonlyMap<string, OperatorImplementation>;
   /** Key selectors (hash) and partitioners (custom) by `edgeKey(consumer, edgeIndex)`. */
   readonly edgeFunctions: ReadonlyMap<string, EdgeFunctions>;
+  /** What the program saw as now (ms since 1970) and as seed of `Math.random` while it built the graph: slots show it the same. */
+  readonly moment?: { readonly now: number; readonly seed: number };
 }
 
 export interface EdgeFunctions {

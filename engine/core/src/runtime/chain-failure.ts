@@ -1,4 +1,5 @@
 /** Failures inside a chain: which step, which record. Wrapped once, by the innermost entry. */
+import { MillstreamError } from '../common/errors.js';
 import { ChainFailure, PromiseReturned } from './chain.js';
 
 export function chainFailure(step: number, offset: number, error: unknown): ChainFailure {
@@ -8,4 +9,13 @@ export function chainFailure(step: number, offset: number, error: unknown): Chai
 
 export function promiseReturned(): never {
   throw new PromiseReturned('a promise was returned');
+}
+
+/** Not for `onError`: a failure of an operator further down the chain, or a function that is asynchronous, which no record is to blame for. */
+export function isBeyondOnError(error: unknown): boolean {
+  return (
+    error instanceof ChainFailure ||
+    error instanceof PromiseReturned ||
+    (error instanceof MillstreamError && error.code === 'PROMISE_RETURNED')
+  );
 }

@@ -5,7 +5,7 @@
  *
  * Generated text holds only step numbers, never text of the program; everything else comes in through bindings.
  */
-import { type ChainFailure, type ChainSpec, type ChainStep, type CompiledChain, type Consumers } from './chain.js';
+import type { ChainFailure, ChainSpec, ChainStep, CompiledChain, Consumers } from './chain.js';
 import { chainFailure, promiseReturned } from './chain-failure.js';
 
 /** False where `new Function` is forbidden (`--disallow-code-generation-from-strings`). */
@@ -32,7 +32,10 @@ export function generateChain(spec: ChainSpec): CompiledChain {
   const outputs = new Map<string, LateOutput>();
   const outputFor = (key: string): LateOutput => {
     let output = outputs.get(key);
-    if (output === undefined) outputs.set(key, (output = new LateOutput()));
+    if (output === undefined) {
+      output = new LateOutput();
+      outputs.set(key, output);
+    }
     return output;
   };
   const compiled: CompiledChain = {
@@ -42,7 +45,9 @@ export function generateChain(spec: ChainSpec): CompiledChain {
     bind() {
       const writer = new ChainWriter(spec);
       const source = writer.module();
-      const make = new Function('B', `${source}\n//# sourceURL=millstream-chain:${encodeURIComponent(spec.name)}`) as (b: Bindings) => GeneratedModule;
+      const make = new Function('B', `${source}\n//# sourceURL=millstream-chain:${encodeURIComponent(spec.name)}`) as (
+        b: Bindings,
+      ) => GeneratedModule;
       const built = make(writer.bindings);
       module = built;
       for (const [key, output] of outputs) {
@@ -74,7 +79,6 @@ class ChainWriter {
   readonly bindings: Bindings;
   private readonly spec: ChainSpec;
   private readonly names: string[] = [];
-  private readonly lines: string[] = [];
   private variables = 0;
 
   constructor(spec: ChainSpec) {
@@ -119,8 +123,11 @@ class ChainWriter {
       if (step.type === 'flatMap') {
         body.push(`let t${index} = NaN; const c${index} = { collect(v) { after${index}(v, t${index}); } };`);
       }
-      if (step.type === 'flatMap' || step.type === 'operator' || step.type === 'source') body.push(this.afterFunction(step.main, `after${index}`, index, 'm'));
-      body.push(`outputs.set("${index}", { collect: ${step.type === 'flatMap' || step.type === 'operator' || step.type === 'source' ? `after${index}` : 'null'} });`);
+      if (step.type === 'flatMap' || step.type === 'operator' || step.type === 'source')
+        body.push(this.afterFunction(step.main, `after${index}`, index, 'm'));
+      body.push(
+        `outputs.set("${index}", { collect: ${step.type === 'flatMap' || step.type === 'operator' || step.type === 'source' ? `after${index}` : 'null'} });`,
+      );
       [...step.sides].forEach(([tag, consumers], at) => {
         body.push(this.afterFunction(consumers, `side${index}_${at}`, index, `s${at}`));
         body.push(`outputs.set(${JSON.stringify(`${index}:${tag}`)}, { collect: side${index}_${at} });`);
@@ -164,22 +171,30 @@ class ChainWriter {
     const step = this.spec.steps[index] as ChainStep;
     const enter = this.count(index, counters);
     const guarded = (call: string): string =>
-      'onError' in step && step.onError !== undefined ? `try { ${call} } catch (error) { h${index}(error, ${value}, ${time}); break s${index}; }` : call;
+      'onError' in step && step.onError !== undefined
+        ? `try { ${call} } catch (error) { h${index}(error, ${value}, ${time}); break s${index}; }`
+        : call;
     const block = (code: string): string => ('onError' in step && step.onError !== undefined ? `s${index}: { ${code} }` : `{ ${code} }`);
     switch (step.type) {
       case 'map': {
         const result = this.fresh();
         const rest = this.consume(step.main, index, 'm', result, time, counters);
-        return block(`${enter} let ${result}; ${guarded(`${result} = f${index}(${value}); if (${result} instanceof Promise) promise();`)}\n${this.emitted(result)}${rest}`);
+        return block(
+          `${enter} let ${result}; ${guarded(`${result} = f${index}(${value}); if (${result} instanceof Promise) promise();`)}\n${this.emitted(result)}${rest}`,
+        );
       }
       case 'filter': {
         const result = this.fresh();
         const rest = this.consume(step.main, index, 'm', value, time, counters);
-        return block(`${enter} let ${result}; ${guarded(`${result} = f${index}(${value}); if (${result} !== true && ${result} instanceof Promise) promise();`)}\nif (${result}) {\n${rest}\n}`);
+        return block(
+          `${enter} let ${result}; ${guarded(`${result} = f${index}(${value}); if (${result} !== true && ${result} instanceof Promise) promise();`)}\nif (${result}) {\n${rest}\n}`,
+        );
       }
       case 'flatMap': {
         const result = this.fresh();
-        return block(`${enter} t${index} = ${time}; let ${result}; ${guarded(`${result} = f${index}(${value}, c${index}); if (${result} !== undefined && ${result} instanceof Promise) promise();`)}`);
+        return block(
+          `${enter} t${index} = ${time}; let ${result}; ${guarded(`${result} = f${index}(${value}, c${index}); if (${result} !== undefined && ${result} instanceof Promise) promise();`)}`,
+        );
       }
       case 'operator':
         return block(`${enter} ${guarded(`o${index}.processElement${input === 1 ? '2' : ''}(${value}, ${time});`)}`);
@@ -224,7 +239,9 @@ class ChainWriter {
     }
     const body = (value: string): string => {
       const assign = head.assign === undefined ? '' : `t = a0(${value}, t);`;
-      const time = head.eventTime ? 'if (t > max) max = t; if (onEvent !== undefined) { split.maxTimestamp = max; onEvent(' + value + ', t); }' : '';
+      const time = head.eventTime
+        ? `if (t > max) max = t; if (onEvent !== undefined) { split.maxTimestamp = max; onEvent(${value}, t); }`
+        : '';
       return `n0++; ${this.emitted(value)} ${assign} ${time}\n${this.consume(head.main, 0, 'm', value, 't', 'local')}\nif (control.stop) break;`;
     };
     const first = this.fresh();
@@ -244,7 +261,7 @@ function generated(generate, from, to, step, split) {
   ${open} let i = from;
   try {
     while (i < to) {
-      at = 0; const ${second} = generate(i); let t = NaN; i += step;
+      at = 0; const index = i; i += step; const ${second} = generate(index); let t = NaN;
       ${body(second)}
     }
   } catch (error) { throw failure(at, i - step, error); } finally { split.maxTimestamp = max; ${this.flushCounters()} }

@@ -44,7 +44,10 @@ class InterpretedChain implements CompiledChain {
   private entry(name: string | number): { collect: Consumer } {
     const key = `${name}`;
     let output = this.outputs.get(key);
-    if (output === undefined) this.outputs.set(key, (output = { collect: () => undefined }));
+    if (output === undefined) {
+      output = { collect: () => undefined };
+      this.outputs.set(key, output);
+    }
     return output;
   }
 
@@ -96,7 +99,9 @@ class InterpretedChain implements CompiledChain {
     if (step.type === 'operator') {
       const operator = step.operator();
       const process: Consumer =
-        input === 0 ? (value, timestamp) => operator.processElement?.(value, timestamp) : (value, timestamp) => operator.processElement2?.(value, timestamp);
+        input === 0
+          ? (value, timestamp) => operator.processElement?.(value, timestamp)
+          : (value, timestamp) => operator.processElement2?.(value, timestamp);
       return guard(process, handle);
     }
     const rest = this.consumers(index, step.main);
@@ -169,9 +174,10 @@ class InterpretedChain implements CompiledChain {
     try {
       while (i < to) {
         this.at = 0;
-        const value = valueAt(i);
-        let time = timestamps === undefined ? Number.NaN : (timestamps[i] as number);
+        const index = i;
         i += step;
+        const value = valueAt(index);
+        let time = timestamps === undefined ? Number.NaN : (timestamps[index] as number);
         recordsIn[0] = (recordsIn[0] as number) + 1;
         checkEmitted?.(value);
         if (head.assign !== undefined) time = head.assign(value, time);

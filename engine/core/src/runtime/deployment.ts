@@ -2,19 +2,20 @@
  * What a slot needs to run its subtasks of a job, and how it builds them: chains, channels, state, sources, sinks.
  * Plain data (structured-cloneable; ring memory is shared).
  */
+
+import type { RestoredSubtask } from '../checkpoint/redistribute.js';
 import { BatchDecoder } from '../codec/batch-decoder.js';
 import { BatchEncoder } from '../codec/batch-encoder.js';
 import { MillstreamError } from '../common/errors.js';
-import type { RestoredSubtask } from '../checkpoint/redistribute.js';
+import type { Random } from '../common/random.js';
 import { type ChainControl, OutputChannel } from '../network/channel.js';
 import { LocalChannel } from '../network/local-channel.js';
 import { createPartitionWriter, type PartitionWriter } from '../network/partition-writer.js';
-import { RingReceiver, RingSender } from '../network/ring-channel.js';
 import { allocateRing, type RingLayout, RingReader, RingWriter } from '../network/ring.js';
+import { RingReceiver, RingSender } from '../network/ring-channel.js';
 import { channelName, consumersOf, producersOf } from '../network/topology.js';
 import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.js';
 import type { EdgeFunctions, JobProgram } from '../plan/plan.js';
-import type { Random } from '../common/random.js';
 
 /** A subtask and the slot that runs it. */
 export interface SubtaskPlacement {
@@ -49,13 +50,19 @@ export interface ChannelSetting {
   /** Encode records on keyed edges even within a slot: for measuring the codec's cost. */
   readonly forceCodec: boolean;
   readonly codegen: boolean;
+  /** `exchange.record-output-max`, bytes; default 64 MiB. */
+  readonly recordOutputMax?: number | undefined;
 }
 
-/** A ring of 8 slots of 64 KiB: a batch of 256 common records fits one slot, and all of it the second-level cache. */
-export const DEFAULT_RING: RingLayout = { slots: 8, slotBytes: 64 * 1024 };
+/** A ring of 16 slots of 64 KiB: a batch of 256 common records fits one slot, and all of it about fills a second-level cache. */
+export const DEFAULT_RING: RingLayout = { slots: 16, slotBytes: 64 * 1024 };
 
 /** The rings that a placement needs: one per channel that crosses slots. */
-export function allocateRings(graph: JobGraph, slotOf: (vertexId: string, subtask: number) => number, layout: RingLayout): Map<string, SharedArrayBuffer> {
+export function allocateRings(
+  graph: JobGraph,
+  slotOf: (vertexId: string, subtask: number) => number,
+  layout: RingLayout,
+): Map<string, SharedArrayBuffer> {
   const rings = new Map<string, SharedArrayBuffer>();
   for (const edge of graph.edges) {
     const producer = vertexOf(graph, edge.fromVertex);
@@ -71,7 +78,8 @@ export function allocateRings(graph: JobGraph, slotOf: (vertexId: string, subtas
 
 export function vertexOf(graph: JobGraph, id: string): JobVertex {
   const vertex = graph.vertices.find((candidate) => candidate.id === id);
-  if (vertex === undefined) throw new MillstreamError('INTERNAL', `No vertex '${id}' in the job graph. This is a defect of Millstream; please report it.`);
+  if (vertex === undefined)
+    throw new MillstreamError('INTERNAL', `No vertex '${id}' in the job graph. This is a defect of Millstream; please report it.`);
   return vertex;
 }
 
@@ -107,13 +115,19 @@ export class ChannelFactory {
     if (ring !== undefined) return ring;
     if (!this.setting.forceCodec || edge.partitioning !== 'hash') return undefined;
     let memory = this.loopback.get(name);
-    if (memory === undefined) this.loopback.set(name, (memory = allocateRing(this.setting.ring)));
+    if (memory === undefined) {
+      memory = allocateRing(this.setting.ring);
+      this.loopback.set(name, memory);
+    }
     return memory;
   }
 
   private localChannel(name: string): LocalChannel {
     let channel = this.local.get(name);
-    if (channel === undefined) this.local.set(name, (channel = new LocalChannel()));
+    if (channel === undefined) {
+      channel = new LocalChannel();
+      this.local.set(name, channel);
+    }
     return channel;
   }
 
@@ -121,13 +135,14 @@ export class ChannelFactory {
   outputs(edge: JobEdge, from: number, control: ChainControl): OutputChannel[] {
     const producer = vertexOf(this.graph, edge.fromVertex);
     const consumer = vertexOf(this.graph, edge.toVertex);
+    const options = { producer: edge.fromOperator, overflowBytesMax: this.setting.recordOutputMax };
     return consumersOf(edge.partitioning, producer.parallelism, consumer.parallelism, from).map((to) => {
       const name = channelName(edge.id, from, to);
       const ring = this.ringFor(edge, name);
-      if (ring === undefined) return new OutputChannel(this.localChannel(name), control);
+      if (ring === undefined) return new OutputChannel(this.localChannel(name), control, options);
       const encoder = new BatchEncoder({ codegen: this.setting.codegen });
       const wake = this.isLocal(edge.toVertex, to) ? () => undefined : () => this.wakePeer(edge.toVertex, to);
-      return new OutputChannel(new RingSender(new RingWriter(ring, this.setting.ring), encoder, wake), control);
+      return new OutputChannel(new RingSender(new RingWriter(ring, this.setting.ring), encoder, wake), control, options);
     });
   }
 
@@ -158,4 +173,3 @@ export class ChannelFactory {
     });
   }
 }
-

@@ -56,10 +56,6 @@ export class InputGate {
     return undefined;
   }
 
-  hasElement(): boolean {
-    return this.channels.some((entry, at) => !this.blocked[at] && entry.channel.hasElement());
-  }
-
   /** Takes a barrier of channel `polled`; returns the barrier once all channels have delivered it. */
   barrier(epoch: number, completed: number): AlignedBarrier | undefined {
     if (epoch < this.aligning) return undefined;

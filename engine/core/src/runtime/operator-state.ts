@@ -76,6 +76,9 @@ export class OperatorStates implements OperatorStateStore {
 
 function obtain<V>(map: Map<string, V>, name: string, create: () => V): V {
   let value = map.get(name);
-  if (value === undefined) map.set(name, (value = create()));
+  if (value === undefined) {
+    value = create();
+    map.set(name, value);
+  }
   return value;
 }

@@ -3,9 +3,10 @@
  * was submitted.
  */
 import { readFileSync } from 'node:fs';
+import { evaluateModule } from '../api/define-job.js';
+import type { EvaluationMoment } from '../api/evaluation-sandbox.js';
 import { crc32 } from '../common/checksum.js';
 import { MillstreamError } from '../common/errors.js';
-import { evaluateModule } from '../api/define-job.js';
 import type { JobProgram, Plan } from '../plan/plan.js';
 import { requireSamePlan } from '../plan/plan-difference.js';
 
@@ -17,13 +18,15 @@ export interface ProgramArtifact {
   /** What the program is called with. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, unknown>>;
-  /** `process.argv` behind the program's name, for programs in script form. */
+  /** `process.argv` from the program's name on, for programs in script form. */
   readonly argv: readonly string[];
+  /** What the program sees as now and as chance while it builds its graph. */
+  readonly moment: EvaluationMoment;
   /** The submitted plan, to name what differs. */
   readonly plan: Plan;
 }
 
-/** Evaluates the artifact and checks its graph. Throws PROGRAM_CHANGED, GRAPH_DIFFERS. */
+/** Evaluates the artifact and checks its graph. Throws PROGRAM_CHANGED, PROGRAM_FAILED, GRAPH_DIFFERS. */
 export async function evaluateArtifact(artifact: ProgramArtifact): Promise<JobProgram> {
   if (artifact.contentChecksum !== undefined && crc32(readFileSync(new URL(artifact.url))) !== artifact.contentChecksum) {
     throw new MillstreamError(
@@ -31,12 +34,29 @@ export async function evaluateArtifact(artifact: ProgramArtifact): Promise<JobPr
       `Cannot run this program in a slot: its file ${artifact.url} has changed since the job was started. Start the job again, or run it with 'millstream run', which bundles the program once.`,
     );
   }
-  process.argv.length = 2;
+  process.argv.length = 1;
   process.argv.push(...artifact.argv);
-  const program = await evaluateModule(
-    { mode: 'slot', parameters: artifact.parameters, options: artifact.options },
-    async () => (await import(artifact.url)) as { readonly default?: unknown },
-  );
+  // Not a flag of the thread: the engine's own modules, loaded before, need no source maps.
+  process.setSourceMapsEnabled(true);
+  const program = await evaluate(artifact);
   requireSamePlan(artifact.plan, program.plan);
   return program;
+}
+
+async function evaluate({ url, parameters, options, moment }: ProgramArtifact): Promise<JobProgram> {
+  try {
+    return await evaluateModule(
+      { mode: 'slot', parameters, options, moment },
+      async () => (await import(url)) as { readonly default?: unknown },
+    );
+  } catch (error) {
+    if (error instanceof MillstreamError) throw error;
+    const failed = new MillstreamError(
+      'PROGRAM_FAILED',
+      `Cannot build the job's graph in this slot: the program threw ${String(error)}. A slot evaluates the program again; it must not depend on what only the client has.`,
+      { cause: error },
+    );
+    if (error instanceof Error) failed.stack = error.stack ?? '';
+    throw failed;
+  }
 }

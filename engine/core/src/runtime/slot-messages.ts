@@ -63,8 +63,10 @@ export interface TaskMetrics {
   /** Records that entered each operator of the chain. */
   readonly recordsIn: readonly number[];
   readonly watermark: number;
+  /** In turns, waiting for room in outputs, waiting for input; the rest is the wait for other subtasks of the slot. */
   readonly busyMs: number;
   readonly backPressuredMs: number;
+  readonly idleMs: number;
   readonly lateRecordsDropped: number;
   readonly recordsInErrors: number;
   readonly stateEntries: number;

@@ -7,23 +7,21 @@
  * Invariants: 1. messages are handled between turns only; 2. after a failure or cancel no task runs again; 3. a snapshot is acknowledged
  * once, after everything it names is durable.
  */
+
+import { EMPTY_OPERATOR_SNAPSHOT, type KeyedStateFile, type OperatorSubtaskSnapshot, watermarkRuns } from '../checkpoint/snapshot.js';
 import type { Clock } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
-import {
-  EMPTY_OPERATOR_SNAPSHOT,
-  type KeyedStateFile,
-  type OperatorSubtaskSnapshot,
-  watermarkRuns,
-} from '../checkpoint/snapshot.js';
-import { decodeValue, encodeValue } from './operator-state.js';
 import type { SourceSplit } from '../connector/source.js';
-import { ChainFailure, PromiseReturned } from './chain.js';
-import type { FromSlot, RecordPosition, TaskMetrics, ToSlot } from './slot-messages.js';
+import { chainFailure } from './chain-failure.js';
+import { describeFailure } from './failure-description.js';
+import { decodeValue, encodeValue } from './operator-state.js';
 import { serializeError } from './serialize-error.js';
+import type { FromSlot, RecordPosition, TaskMetrics, ToSlot } from './slot-messages.js';
 import { type KeyedPart, type OperatorPart, SnapshotWriter, type StateFileWriter } from './snapshot-writer.js';
+import type { Task } from './task.js';
 import type { BuiltTask } from './task-builder.js';
-import type { Barrier, Task } from './task.js';
 import type { TaskOperator } from './task-operator.js';
+import type { Barrier } from './task-options.js';
 
 /** Rows serialised between two looks at the clock. */
 const SLICE_ROWS = 500;
@@ -56,6 +54,8 @@ export class Slot {
   private stopped = false;
   /** Whether the epoch being taken is stored (false: a final commit without a checkpoint directory). */
   private storing = true;
+  /** Epochs up to this one that are not complete were given up: their barriers are passed on without a snapshot. */
+  private abortedEpoch = 0;
 
   constructor(options: SlotOptions) {
     this.options = options;
@@ -66,12 +66,27 @@ export class Slot {
   }
 
   async open(): Promise<void> {
-    for (const { built } of this.entries) await built.open();
+    for (const { built } of this.entries) {
+      try {
+        await built.open();
+      } catch (error) {
+        throw describeFailure(built.task, error).error;
+      }
+    }
   }
 
+  /** Closes everything, whatever fails, then throws the first failure. */
   async close(): Promise<void> {
     this.stopped = true;
-    for (const { built } of this.entries) await built.close();
+    const failures: unknown[] = [];
+    for (const { built } of this.entries) {
+      try {
+        await built.close();
+      } catch (error) {
+        failures.push(describeFailure(built.task, error).error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   get isStopped(): boolean {
@@ -90,7 +105,7 @@ export class Slot {
         return false;
       }
     }
-    this.flushDue();
+    if (!this.flushDue()) return false;
     if (this.stepSnapshots()) ran = true;
     return ran;
   }
@@ -100,8 +115,11 @@ export class Slot {
     const now = this.options.clock.monotonic();
     let wait = Number.POSITIVE_INFINITY;
     for (const { built } of this.entries) {
-      wait = Math.min(wait, built.task.nextTimer() - this.options.clock.now());
-      if (built.source !== undefined && !built.task.ended) wait = Math.min(wait, built.task.options.watermarkIntervalMs);
+      // A task without room in its outputs does nothing at all: whoever makes room wakes the slot.
+      if (!built.task.isBlocked) {
+        wait = Math.min(wait, built.task.nextTimer() - this.options.clock.now());
+        if (built.source !== undefined && !built.task.ended) wait = Math.min(wait, built.task.options.watermarkIntervalMs);
+      }
       for (const group of built.flushGroups) {
         if (group.timeoutMs >= 0 && group.channels.some((channel) => channel.batch.count > 0)) {
           wait = Math.min(wait, group.lastFlush + group.timeoutMs - now);
@@ -111,15 +129,23 @@ export class Slot {
     return Math.max(0, wait);
   }
 
-  private flushDue(): void {
+  private flushDue(): boolean {
     const now = this.options.clock.monotonic();
     for (const { built } of this.entries) {
       for (const group of built.flushGroups) {
         if (group.timeoutMs < 0 || now - group.lastFlush < group.timeoutMs) continue;
         group.lastFlush = now;
-        for (const channel of group.channels) channel.flush();
+        for (const channel of group.channels) {
+          try {
+            channel.flush();
+          } catch (error) {
+            this.taskFailed(built.task, chainFailure(channel.producer, -1, error));
+            return false;
+          }
+        }
       }
     }
+    return true;
   }
 
   // ---- messages
@@ -141,7 +167,8 @@ export class Slot {
         this.entry(message.vertexId, message.subtask).built.source?.noMoreSplits();
         break;
       case 'align':
-        for (const { built } of this.entries) if (built.task.options.vertexId === message.vertexId) built.source?.align(message.maxWatermark);
+        for (const { built } of this.entries)
+          if (built.task.options.vertexId === message.vertexId) built.source?.align(message.maxWatermark);
         break;
       case 'trigger':
         this.storing = message.store;
@@ -165,7 +192,11 @@ export class Slot {
 
   private entry(vertexId: string, subtask: number): TaskEntry {
     const found = this.entries.find(({ built }) => built.task.options.vertexId === vertexId && built.task.options.subtaskIndex === subtask);
-    if (found === undefined) throw new MillstreamError('INTERNAL', `No subtask ${subtask} of '${vertexId}' in this slot. This is a defect of Millstream; please report it.`);
+    if (found === undefined)
+      throw new MillstreamError(
+        'INTERNAL',
+        `No subtask ${subtask} of '${vertexId}' in this slot. This is a defect of Millstream; please report it.`,
+      );
     return found;
   }
 
@@ -173,6 +204,7 @@ export class Slot {
 
   /** Called by a task between two elements: begins its snapshot. */
   barrier(task: Task, barrier: Barrier): void {
+    if (barrier.epoch <= this.abortedEpoch) return;
     const entry = this.entry(task.options.vertexId, task.options.subtaskIndex);
     if (entry.running !== undefined) {
       void entry.running.abort();
@@ -181,14 +213,22 @@ export class Slot {
     const keyed: KeyedPart[] = [];
     const operators: OperatorPart[] = [];
     for (const operator of task.operators) {
-      operator.operator?.snapshotState?.(barrier.epoch);
-      const committables = operator.operator?.prepareCommit?.(barrier.epoch) as Promise<readonly Uint8Array[]> | undefined;
-      // An unhandled rejection must not end the process; `finish` reports it.
-      committables?.catch(() => undefined);
-      operators.push({ operatorId: operator.node.id, snapshot: this.operatorSnapshot(entry, operator), committables });
-      if (operator.keyed !== undefined && this.storing) keyed.push(this.keyedPart(entry, operator, barrier));
+      try {
+        operators.push(this.operatorPart(entry, operator, barrier));
+        if (operator.keyed !== undefined && this.storing) keyed.push(this.keyedPart(entry, operator, barrier));
+      } catch (error) {
+        throw chainFailure(operator.index, -1, error);
+      }
     }
     entry.running = new SnapshotWriter(barrier.epoch, keyed, operators);
+  }
+
+  private operatorPart(entry: TaskEntry, operator: TaskOperator, barrier: Barrier): OperatorPart {
+    operator.operator?.snapshotState?.(barrier.epoch);
+    const committables = operator.operator?.prepareCommit?.(barrier.epoch) as Promise<readonly Uint8Array[]> | undefined;
+    // An unhandled rejection must not end the process; `finish` reports it.
+    committables?.catch(() => undefined);
+    return { operatorId: operator.node.id, snapshot: this.operatorSnapshot(entry, operator), committables };
   }
 
   private keyedPart(entry: TaskEntry, operator: TaskOperator, barrier: Barrier): KeyedPart {
@@ -208,12 +248,12 @@ export class Slot {
       finished: task.ended,
       watermark: operator.watermarkDone,
       keyGroupWatermarks:
-        operator.keyed === undefined ? [] : watermarkRuns(operator.keyed.keyGroupRange, operator.watermarkDone, operator.restored?.watermarks),
+        operator.keyed === undefined
+          ? []
+          : watermarkRuns(operator.keyed.keyGroupRange, operator.watermarkDone, operator.restored?.watermarks),
       operatorState: state === undefined ? undefined : { inline: state },
       splits:
-        head && source !== undefined
-          ? source.snapshot().map(({ split, watermark }) => ({ split: encodeValue(split), watermark }))
-          : [],
+        head && source !== undefined ? source.snapshot().map(({ split, watermark }) => ({ split: encodeValue(split), watermark })) : [],
     };
   }
 
@@ -266,8 +306,7 @@ export class Slot {
       for (const known of entry.acknowledged.keys()) if (known <= epoch) entry.acknowledged.delete(known);
       for (const operator of entry.built.task.operators) {
         if (chains !== undefined) operator.keyed?.confirm(epoch);
-        const result = operator.operator?.notifyCheckpointComplete?.(epoch);
-        if (result !== undefined) work.push(result);
+        work.push(this.notifyComplete(entry.built.task, operator, epoch));
       }
     }
     Promise.all(work).then(
@@ -276,7 +315,16 @@ export class Slot {
     );
   }
 
+  private async notifyComplete(task: Task, operator: TaskOperator, epoch: number): Promise<void> {
+    try {
+      await operator.operator?.notifyCheckpointComplete?.(epoch);
+    } catch (error) {
+      throw describeFailure(task, chainFailure(operator.index, -1, error)).error;
+    }
+  }
+
   private abort(epoch: number): void {
+    this.abortedEpoch = Math.max(this.abortedEpoch, epoch);
     for (const entry of this.entries) {
       const unfinished = entry.running?.epoch === epoch ? entry.running : [...entry.finishing].find((writer) => writer.epoch === epoch);
       if (entry.running === unfinished) entry.running = undefined;
@@ -308,6 +356,7 @@ export class Slot {
   metrics(): TaskMetrics[] {
     return this.entries.map(({ built }) => {
       const { task } = built;
+      task.times.count();
       let late = 0;
       let errors = 0;
       let entries = 0;
@@ -324,8 +373,9 @@ export class Slot {
         subtask: task.options.subtaskIndex,
         recordsIn: [...built.recordsIn],
         watermark: task.operators[0]?.watermarkDone ?? Number.NEGATIVE_INFINITY,
-        busyMs: task.busyMs,
-        backPressuredMs: task.backPressuredMs,
+        busyMs: task.times.busyMs,
+        backPressuredMs: task.times.backPressuredMs,
+        idleMs: task.times.idleMs,
         lateRecordsDropped: late,
         recordsInErrors: errors,
         stateEntries: entries,
@@ -345,33 +395,4 @@ export class Slot {
     }
     return due;
   }
-}
-
-/** Turns a failure inside a chain into an error that names operator, uid, subtask and the record's position. */
-function describeFailure(task: Task, error: unknown): { error: unknown; position: RecordPosition | undefined } {
-  if (!(error instanceof ChainFailure)) return { error, position: undefined };
-  const operator = task.operators[error.step] as TaskOperator;
-  const { cause } = error;
-  const { source } = task.options;
-  const where = `${operator.label}, subtask ${task.options.subtaskIndex}`;
-  const position = source !== undefined && error.offset >= 0 ? source.describePosition(error.offset) : `record ${task.options.recordsIn[0]} of the subtask`;
-  const place = { operator: operator.node.uid ?? operator.node.id, position };
-  if (cause instanceof PromiseReturned) {
-    return {
-      error: new MillstreamError(
-        'PROMISE_RETURNED',
-        `Cannot use an asynchronous function in operator ${where} (at ${position}): it returned a promise where a plain result is needed. Use mapAsync for asynchronous work.`,
-      ),
-      position: place,
-    };
-  }
-  if (cause instanceof MillstreamError) {
-    const named = new MillstreamError(cause.code, `${cause.message} (operator ${where}, at ${position})`, { details: cause.details, cause: cause.cause });
-    named.stack = `${named.name}: ${named.message}\n${(cause.stack ?? '').split('\n').slice(1).join('\n')}`;
-    return { error: named, position: place };
-  }
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const failure = new MillstreamError('OPERATOR_FAILED', `Operator ${where} failed at ${position}: ${message}`, { cause });
-  if (cause instanceof Error) failure.stack = `${failure.name}: ${failure.message}\n${(cause.stack ?? '').split('\n').slice(1).join('\n')}`;
-  return { error: failure, position: place };
 }

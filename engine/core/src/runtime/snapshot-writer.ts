@@ -4,8 +4,9 @@
  *
  *     barrier: begin ─▶ step … step (between records) ─▶ files finished, committables durable ─▶ acknowledged
  */
-import type { KeyedSnapshot, KeyedStateBackend } from '../state/backend.js';
+
 import type { KeyedStateFile, OperatorSubtaskSnapshot } from '../checkpoint/snapshot.js';
+import type { KeyedSnapshot, KeyedStateBackend } from '../state/backend.js';
 
 /** Writes one state file; made by the checkpoint storage. */
 export interface StateFileWriter {

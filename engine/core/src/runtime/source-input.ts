@@ -2,11 +2,13 @@
  * The source at the head of a chain: asks the reader for batches, keeps event time per split, and combines the splits' watermarks.
  *
  * Invariants: 1. a snapshot is taken only between two batches; 2. the combined watermark never goes back; 3. a split that finished or is
- * idle does not hold others back; 4. the idleness clock of a split stands still while the task is blocked by its outputs or the split is
- * paused by alignment.
+ * idle does not hold others back; 4. the idleness clock of a split stands still while the task cannot read (`activity`) or the split is
+ * paused by alignment; 5. before a record of an idle source, the source is active again; 6. a split ahead of the alignment is not polled
+ * again before the others have followed.
  */
 import type { Clock } from '../common/clock.js';
 import type { PollStatus, SourceBatch, SourceReader, SourceSplit } from '../connector/source.js';
+import type { RelativeClock } from '../time/idleness.js';
 import type { WatermarkGenerator, WatermarkOutput, WatermarkStrategy } from '../time/watermark-strategy.js';
 import type { CompiledChain, SplitTime } from './chain.js';
 
@@ -20,10 +22,11 @@ class SplitState implements SplitTime, WatermarkOutput {
   private readonly bound: number | undefined;
   private emitted = Number.NEGATIVE_INFINITY;
   private generatorIdle = false;
-  finished = false;
   paused = false;
   /** Active time without a record, ms. */
   quietMs = 0;
+  /** Records before the current batch, in this attempt. */
+  records = 0;
 
   constructor(strategy: WatermarkStrategy<unknown>, restoredWatermark: number) {
     this.generator = strategy.createGenerator?.();
@@ -48,12 +51,17 @@ class SplitState implements SplitTime, WatermarkOutput {
     this.generatorIdle = false;
   }
 
+  /** Asks the generator, which expects that once per interval. */
+  emitPeriodically(): void {
+    if (this.bound === undefined) this.generator?.onPeriodicEmit(this);
+  }
+
   /** The split's watermark now. */
   watermark(): number {
     if (this.bound !== undefined) {
       const watermark = this.maxTimestamp - this.bound - 1;
       if (watermark > this.emitted) this.emitted = watermark;
-    } else this.generator?.onPeriodicEmit(this);
+    }
     return this.emitted;
   }
 
@@ -72,6 +80,10 @@ export interface SourceInputOptions {
   readonly strategy: WatermarkStrategy<unknown>;
   readonly chain: CompiledChain;
   readonly clock: Clock;
+  /** Stands still while the task cannot read. */
+  readonly activity: RelativeClock;
+  /** The source is not idle any more; called before the record. */
+  readonly onActive: () => void;
   /** Called when `poll` may find something again. */
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;
@@ -80,7 +92,15 @@ export interface SourceInputOptions {
 export class SourceInput {
   private readonly options: SourceInputOptions;
   private readonly batch: SourceBatch<unknown>;
+  /** Those that have not finished. */
   private readonly splits = new Map<string, SplitState>();
+  private finishedWatermark = Number.NEGATIVE_INFINITY;
+  /** Active time without any split, ms. */
+  private splitlessMs = 0;
+  /** Alignment: splits beyond this are not read. */
+  private maxWatermark = Number.POSITIVE_INFINITY;
+  /** All splits are ahead of a reader that cannot pause single ones. */
+  private held = false;
   /** The split of splitless records. */
   private current: SplitState | undefined;
   private position = 0;
@@ -88,6 +108,7 @@ export class SourceInput {
   private waiting = false;
   private ended = false;
   private lastWatermark = Number.NEGATIVE_INFINITY;
+  private lastIdle = false;
   private lastTick: number;
   private lastReport = Number.NEGATIVE_INFINITY;
   /** How many records to run at once, so that a turn of slow functions stays short. */
@@ -107,7 +128,7 @@ export class SourceInput {
       step: 1,
       splitFinished: false,
     };
-    this.lastTick = options.clock.monotonic();
+    this.lastTick = options.activity.monotonic();
   }
 
   /** Before the first turn. */
@@ -133,19 +154,25 @@ export class SourceInput {
     return this.pending;
   }
 
-  /** For errors: where the record `offset` of the current batch came from. */
+  /** For errors: where the record `offset` of the current batch came from. Counted from where this attempt began to read the split. */
   describePosition(offset: number): string {
-    const what = this.batch.generate === undefined ? `record ${offset} of a batch` : `record ${offset}`;
-    return this.batch.splitId === '' ? what : `${what} of split '${this.batch.splitId}'`;
+    const { generate, splitId } = this.batch;
+    const record = generate === undefined ? (this.current?.records ?? 0) + offset : offset;
+    return splitId === '' ? `record ${record}` : `record ${record} of split '${splitId}'`;
+  }
+
+  get hasEventTime(): boolean {
+    return this.options.strategy.createGenerator !== undefined;
   }
 
   /**
-   * Runs records until the control says stop or `deadline` has passed; with `betweenBatches` until the current batch is done (a barrier
-   * waits for that). 'records' also when it stopped with more at hand.
+   * Runs records until the control says stop, `deadline` has passed, or about `recordsMax` records have run; 0: until the current batch
+   * is done (a barrier waits for that). 'records' also when it stopped with more at hand.
    */
-  run(control: { stop: boolean }, deadline: number, betweenBatches: boolean): PollStatus {
+  run(control: { stop: boolean }, deadline: number, recordsMax: number): PollStatus {
     const { clock } = this.options;
     let ran = false;
+    let polled = 0;
     do {
       if (!this.pending) {
         const status = this.poll();
@@ -156,14 +183,15 @@ export class SourceInput {
       this.runBatch();
       this.adapt(clock.monotonic() - before);
       ran = true;
-      if (betweenBatches && !this.pending) break;
+      polled += POLL_RECORDS;
+      if (polled >= recordsMax && !this.pending) break;
     } while (!control.stop && clock.monotonic() < deadline);
     return 'records';
   }
 
   private poll(): PollStatus {
     if (this.ended) return 'end';
-    if (this.waiting) return 'nothing';
+    if (this.waiting || this.held) return 'nothing';
     const { batch } = this;
     batch.values.length = 0;
     batch.count = 0;
@@ -178,6 +206,10 @@ export class SourceInput {
       this.position = batch.generate === undefined ? 0 : batch.from;
       this.current = this.splitState(batch.splitId);
       this.current.quietMs = 0;
+      if (this.lastIdle && batch.count > 0) {
+        this.lastIdle = false;
+        this.options.onActive();
+      }
     }
     return status;
   }
@@ -195,7 +227,10 @@ export class SourceInput {
 
   private splitState(id: string): SplitState {
     let state = this.splits.get(id);
-    if (state === undefined) this.splits.set(id, (state = new SplitState(this.options.strategy, Number.NEGATIVE_INFINITY)));
+    if (state === undefined) {
+      state = new SplitState(this.options.strategy, Number.NEGATIVE_INFINITY);
+      this.splits.set(id, state);
+    }
     return state;
   }
 
@@ -212,7 +247,16 @@ export class SourceInput {
       this.position = chain.runGenerated(batch.generate, this.position, to, batch.step, split);
       this.pending = this.position < batch.to;
     }
-    if (!this.pending && batch.splitFinished) split.finished = true;
+    if (!this.pending) this.batchDone(split);
+  }
+
+  private batchDone(split: SplitState): void {
+    const { batch } = this;
+    split.records += batch.count;
+    if (batch.splitFinished) {
+      this.finishedWatermark = Math.max(this.finishedWatermark, split.watermark());
+      this.splits.delete(batch.splitId);
+    } else if (!split.paused && split.watermark() > this.maxWatermark) this.pauseAhead();
   }
 
   private adapt(elapsedMs: number): void {
@@ -220,54 +264,65 @@ export class SourceInput {
     else if (elapsedMs < 0.5 && this.stride < POLL_RECORDS) this.stride <<= 1;
   }
 
-  /** The combined watermark if it moved or idleness changed since; called every watermark interval. `stalled`: time does not count. */
-  tick(stalled: boolean): CombinedWatermark {
-    const now = this.options.clock.monotonic();
+  /** The combined watermark and whether the source is idle; called every watermark interval. */
+  tick(): CombinedWatermark {
+    const now = this.options.activity.monotonic();
     const elapsed = now - this.lastTick;
     this.lastTick = now;
     const { idlenessMs } = this.options.strategy;
     let lowest = Number.POSITIVE_INFINITY;
     let active = 0;
-    let counted = 0;
     for (const split of this.splits.values()) {
-      if (split.finished) continue;
-      counted++;
-      if (!stalled && !split.paused) split.quietMs += elapsed;
+      if (!split.paused) {
+        split.quietMs += elapsed;
+        split.emitPeriodically();
+      }
       const watermark = split.watermark();
       if (split.isIdle(idlenessMs)) continue;
       active++;
       if (watermark < lowest) lowest = watermark;
     }
-    if (active === 0) {
-      // All splits finished (more may come) or idle: the watermark stays where it is.
-      if (counted === 0) for (const split of this.splits.values()) this.lastWatermark = Math.max(this.lastWatermark, split.watermark());
-      return { watermark: this.lastWatermark, idle: counted > 0 };
+    if (this.splits.size > 0) {
+      this.splitlessMs = 0;
+      this.lastIdle = active === 0;
+      if (active > 0 && lowest > this.lastWatermark) this.lastWatermark = lowest;
+    } else {
+      // More splits may come; nothing holds back what the finished ones had promised.
+      this.lastWatermark = Math.max(this.lastWatermark, this.finishedWatermark);
+      this.splitlessMs += elapsed;
+      this.lastIdle = idlenessMs !== undefined && this.splitlessMs >= idlenessMs;
     }
-    if (lowest > this.lastWatermark) this.lastWatermark = lowest;
-    return { watermark: this.lastWatermark, idle: false };
+    return { watermark: this.lastWatermark, idle: this.lastIdle };
   }
 
-  /** The combined watermark if it is to be reported for alignment now. Ended sources hold nobody back. */
+  /** The combined watermark if it is to be reported for alignment now. Ended and idle sources hold nobody back. */
   watermarkDue(now: number): number | undefined {
     const { alignment } = this.options.strategy;
     if (alignment === undefined || now - this.lastReport < alignment.updateIntervalMs) return undefined;
     this.lastReport = now;
-    return this.ended ? Number.POSITIVE_INFINITY : this.lastWatermark;
+    return this.ended || this.lastIdle ? Number.POSITIVE_INFINITY : this.lastWatermark;
   }
 
   /** Alignment: splits ahead of `maxWatermark` are not read for now. */
   align(maxWatermark: number): void {
-    const paused = new Set<string>();
-    for (const [id, split] of this.splits) {
-      split.paused = !split.finished && split.watermark() > maxWatermark;
-      if (split.paused) paused.add(id);
-    }
-    this.options.reader.pauseOrResumeSplits?.(paused);
+    this.maxWatermark = maxWatermark;
+    this.pauseAhead();
     this.waiting = false;
   }
 
+  private pauseAhead(): void {
+    const { reader } = this.options;
+    const ahead = [...this.splits].filter(([, split]) => split.watermark() > this.maxWatermark).map(([id]) => id);
+    this.held = reader.pauseOrResumeSplits === undefined && ahead.length > 0 && ahead.length === this.splits.size;
+    const paused = new Set(reader.pauseOrResumeSplits !== undefined || this.held ? ahead : []);
+    for (const [id, split] of this.splits) split.paused = paused.has(id);
+    reader.pauseOrResumeSplits?.(paused);
+  }
+
   snapshot(): { readonly split: SourceSplit; readonly watermark: number }[] {
-    return this.options.reader.snapshotState().map((split) => ({ split, watermark: this.splits.get(split.id)?.watermark() ?? Number.NEGATIVE_INFINITY }));
+    return this.options.reader
+      .snapshotState()
+      .map((split) => ({ split, watermark: this.splits.get(split.id)?.watermark() ?? Number.NEGATIVE_INFINITY }));
   }
 
   async close(): Promise<void> {

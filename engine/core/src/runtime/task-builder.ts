@@ -1,19 +1,30 @@
 /**
  * Builds the task of one subtask: its chain with operators and state, its channels, its source.
  */
-import { MillstreamError } from '../common/errors.js';
+
+import { checkValue, deepFreeze } from '../codec/value-check.js';
 import type { Disk } from '../common/disk.js';
-import { deepFreeze } from '../codec/value-check.js';
+import { MillstreamError } from '../common/errors.js';
 import type { Source, SourceSplit } from '../connector/source.js';
 import type { OutputChannel } from '../network/channel.js';
 import type { OnError, Operator, OperatorImplementation } from '../operators/operator.js';
 import type { ChainedNode, JobEdge, JobVertex } from '../plan/job-graph.js';
 import { edgeKey, type JobProgram } from '../plan/plan.js';
-import type { KeyedStateBackend, KeyedSnapshotFile } from '../state/backend.js';
+import type { KeyedSnapshotFile, KeyedStateBackend } from '../state/backend.js';
 import { HeapStateBackend } from '../state/heap/heap-state-backend.js';
 import { keyGroupRangeOf } from '../state/key-group.js';
+import { PausableClock } from '../time/idleness.js';
 import { WatermarkValve } from '../time/watermark-valve.js';
-import { ChainFailure, type ChainSpec, type ChainStep, type CompiledChain, type Consumers, type EdgeWriter, type ErrorHandler } from './chain.js';
+import {
+  ChainFailure,
+  type ChainSpec,
+  type ChainStep,
+  type CompiledChain,
+  type Consumers,
+  type EdgeWriter,
+  type ErrorHandler,
+} from './chain.js';
+import { chainFailure, isBeyondOnError } from './chain-failure.js';
 import { generateChain } from './chain-generator.js';
 import { interpretChain } from './chain-interpreter.js';
 import type { ChannelFactory, OperatorRestore } from './deployment.js';
@@ -21,8 +32,9 @@ import { InputGate } from './input-gate.js';
 import { decodeValue, OperatorStates } from './operator-state.js';
 import { SinkOperator } from './sink-operator.js';
 import { SourceInput } from './source-input.js';
-import { type Barrier, Task } from './task.js';
+import { Task } from './task.js';
 import { type TaskEnvironment, TaskOperator } from './task-operator.js';
+import type { Barrier } from './task-options.js';
 import { TimestampsOperator } from './timestamps-operator.js';
 
 export interface TaskBuilderOptions {
@@ -74,6 +86,7 @@ export async function buildTask(options: TaskBuilderOptions): Promise<BuiltTask>
 class TaskBuilder {
   private readonly options: TaskBuilderOptions;
   private readonly control = { stop: false };
+  private readonly activity: PausableClock;
   private readonly recordsIn: Float64Array;
   private readonly flushGroups: FlushGroup[] = [];
   private readonly writers = new Map<string, EdgeWriter>();
@@ -87,6 +100,7 @@ class TaskBuilder {
 
   constructor(options: TaskBuilderOptions) {
     this.options = options;
+    this.activity = new PausableClock(options.environment.clock);
     this.recordsIn = new Float64Array(options.vertex.chain.length);
     this.created = options.vertex.chain.map(() => undefined);
   }
@@ -108,18 +122,22 @@ class TaskBuilder {
       source,
       recordsIn: this.recordsIn,
       open: async () => {
-        for (const operator of created) await operator?.open?.();
+        for (const [index, operator] of created.entries()) {
+          try {
+            await operator?.open?.();
+          } catch (error) {
+            throw chainFailure(index, -1, error);
+          }
+        }
       },
-      close: async () => {
-        for (const operator of created) await operator?.close?.();
-        await source?.close();
-      },
+      close: () => closeAll([...created, source]),
     };
   }
 
   private implementation(nodeId: string): OperatorImplementation {
     const found = this.options.program.implementations.get(nodeId) ?? this.options.supplied(nodeId);
-    if (found === undefined) throw new MillstreamError('INTERNAL', `No implementation for node '${nodeId}'. This is a defect of Millstream; please report it.`);
+    if (found === undefined)
+      throw new MillstreamError('INTERNAL', `No implementation for node '${nodeId}'. This is a defect of Millstream; please report it.`);
     return found;
   }
 
@@ -160,7 +178,7 @@ class TaskBuilder {
       steps: vertex.chain.map((member, index) => this.step(member, index)),
       control: this.control,
       recordsIn: this.recordsIn,
-      checkEmitted: environment.checked ? deepFreeze : undefined,
+      checkEmitted: environment.checked ? checkEmitted : undefined,
     };
     const chain = codegen ? generateChain(spec) : interpretChain(spec);
     this.chain = chain;
@@ -196,8 +214,7 @@ class TaskBuilder {
     if (policy === undefined || policy.type === 'fail') return undefined;
     const tag = policy.type === 'sideOutput' ? policy.tag : undefined;
     return (error, value, timestamp) => {
-      // Failures further down the chain are not this operator's.
-      if (error instanceof ChainFailure) throw error;
+      if (isBeyondOnError(error)) throw error;
       const operator = this.taskOperators[index] as TaskOperator;
       operator.counters.numRecordsInErrors++;
       if (tag !== undefined) (this.chain as CompiledChain).side(index, tag).collect({ value, error: errorMessage(error) }, timestamp);
@@ -214,6 +231,7 @@ class TaskBuilder {
       vertexId: vertex.id,
       subtaskIndex,
       clock: environment.clock,
+      activity: this.activity,
       chain,
       control: this.control,
       gate,
@@ -233,7 +251,9 @@ class TaskBuilder {
 
   private gate(edges: readonly JobEdge[]): InputGate {
     return new InputGate(
-      edges.flatMap((edge) => this.options.channels.inputs(edge, this.options.subtaskIndex).map((channel) => ({ channel, input: edge.input }))),
+      edges.flatMap((edge) =>
+        this.options.channels.inputs(edge, this.options.subtaskIndex).map((channel) => ({ channel, input: edge.input })),
+      ),
       this.options.alignBarriers,
     );
   }
@@ -251,9 +271,18 @@ class TaskBuilder {
       random: environment.random,
       disk: this.options.disk,
       requestSplit: this.options.requestSplit,
-      reportError: fail,
+      reportError: (error, details) => fail(new ChainFailure(0, -1, error, details)),
     });
-    return new SourceInput({ reader, strategy: implementation.watermarks, chain, clock: environment.clock, wake: this.options.wakeSlot, fail });
+    return new SourceInput({
+      reader,
+      strategy: implementation.watermarks,
+      chain,
+      clock: environment.clock,
+      activity: this.activity,
+      onActive: () => (this.task as Task).sourceActive(),
+      wake: this.options.wakeSlot,
+      fail,
+    });
   }
 
   private async makeOperators(chain: CompiledChain, task: Task): Promise<void> {
@@ -295,9 +324,15 @@ class TaskBuilder {
   private createOperator(operator: TaskOperator, implementation: OperatorImplementation, index: number): void {
     const context = operator.context();
     if (implementation.type === 'operator') operator.operator = implementation.create(context);
-    if (implementation.type === 'timestamps') operator.operator = new TimestampsOperator(implementation.watermarks, context, this.options.watermarkIntervalMs);
+    if (implementation.type === 'timestamps')
+      operator.operator = new TimestampsOperator(implementation.watermarks, context, this.options.watermarkIntervalMs, this.activity);
     if (implementation.type === 'sink') {
-      const sink = new SinkOperator(implementation.sink, context, this.options.disk, operator.restored?.committables ?? { mine: [], all: [] });
+      const sink = new SinkOperator(
+        implementation.sink,
+        context,
+        this.options.disk,
+        operator.restored?.committables ?? { mine: [], all: [] },
+      );
       this.sinks.push(sink);
       operator.operator = sink;
     }
@@ -334,4 +369,23 @@ class TaskBuilder {
 
 function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Checked mode: emitted values are of the record model, and nobody changes them. */
+function checkEmitted(value: unknown): void {
+  checkValue(value);
+  deepFreeze(value);
+}
+
+/** Closes all, whatever fails, then throws the first failure. */
+async function closeAll(parts: readonly ({ close?(): Promise<void> | void } | undefined)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const [index, part] of parts.entries()) {
+    try {
+      await part?.close?.();
+    } catch (error) {
+      failures.push(chainFailure(index === parts.length - 1 ? 0 : index, -1, error));
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }

@@ -17,6 +17,7 @@ import type {
 import type { PlanNode } from '../plan/plan.js';
 import type { KeyedStateBackend } from '../state/backend.js';
 import type { CompiledChain } from './chain.js';
+import { chainFailure } from './chain-failure.js';
 import type { OperatorStates } from './operator-state.js';
 
 /** What a subtask's operator gets back from a checkpoint. */
@@ -77,7 +78,9 @@ export class TaskOperator {
   watermarkDone: number = Number.NEGATIVE_INFINITY;
   /** The last watermark passed on. */
   watermarkOut: number = Number.NEGATIVE_INFINITY;
+  /** The same for idleness of its inputs; `idleOut`: what was passed on last. */
   idleIn = false;
+  idleDone = false;
   idleOut = false;
   finished = false;
   drainWanted = false;
@@ -95,11 +98,6 @@ export class TaskOperator {
 
   get label(): string {
     return `'${this.node.name}'${this.node.uid === undefined ? '' : ` (uid '${this.node.uid}')`}`;
-  }
-
-  /** Keyed operators have watermarks per key group after a restore. */
-  get restoredWatermark(): number {
-    return this.restored?.watermarks?.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY) ?? Number.NEGATIVE_INFINITY;
   }
 
   context(): OperatorContext {
@@ -163,7 +161,10 @@ class TaskOperatorContext implements OperatorContext {
   get keyed(): KeyedStateBackend {
     const { keyed } = this.options;
     if (keyed === undefined) {
-      throw new MillstreamError('NO_KEYED_STATE', `Cannot use keyed state or timers in ${this.operator.label}: its input is not keyed. Put keyBy(…) before it.`);
+      throw new MillstreamError(
+        'NO_KEYED_STATE',
+        `Cannot use keyed state or timers in ${this.operator.label}: its input is not keyed. Put keyBy(…) before it.`,
+      );
     }
     return keyed;
   }
@@ -194,6 +195,6 @@ class TaskOperatorContext implements OperatorContext {
   }
 
   fail(error: unknown): void {
-    this.options.task.fail(error);
+    this.options.task.fail(chainFailure(this.options.index, -1, error));
   }
 }

@@ -8,61 +8,36 @@
  * interrupted work; 3. an operator sees a watermark after all records that came before it, and passes it on after what it fired;
  * 4. after the end of data only barriers are answered.
  */
-import type { Clock } from '../common/clock.js';
-import type { ChainControl, OutputChannel } from '../network/channel.js';
 import { type ControlElement, RecordBatch } from '../network/element.js';
 import type { Budget } from '../operators/operator.js';
 import type { WatermarkValve } from '../time/watermark-valve.js';
-import type { CompiledChain } from './chain.js';
+import { chainFailure } from './chain-failure.js';
+import { ChainWatermarks } from './chain-watermarks.js';
 import type { InputGate } from './input-gate.js';
 import type { SinkOperator } from './sink-operator.js';
 import type { CombinedWatermark, SourceInput } from './source-input.js';
 import type { TaskHooks, TaskOperator } from './task-operator.js';
+import type { Barrier, TaskOptions } from './task-options.js';
+import { TaskTimes } from './task-times.js';
 
 /** How long a turn of one task may last, ms. */
 const TURN_MS = 5;
+/**
+ * A source emits its watermark every interval, and at the latest after this many records: a source that catches up passes seconds of
+ * event time in a millisecond, and windows that could have fired would pile up (docs/decisions/0010).
+ */
+const WATERMARK_RECORDS = 16_384;
 /** Records run at once before the clock is asked again. */
 const STRIDE_MAX = 256;
 
 /** What a turn came to: 'ran' did something, 'idle' found nothing to do, 'blocked' waits for room in outputs, 'ended' has nothing left but barriers. */
 export type TurnResult = 'ran' | 'idle' | 'blocked' | 'ended';
 
-export interface Barrier {
-  readonly epoch: number;
-  readonly completed: number;
-}
-
-export interface TaskOptions {
-  readonly name: string;
-  readonly vertexId: string;
-  readonly subtaskIndex: number;
-  readonly clock: Clock;
-  readonly chain: CompiledChain;
-  readonly control: ChainControl;
-  readonly gate: InputGate | undefined;
-  readonly valve: WatermarkValve | undefined;
-  readonly source: SourceInput | undefined;
-  /** Ms between two watermarks of a source. */
-  readonly watermarkIntervalMs: number;
-  /** Restored as finished: ends at once. */
-  readonly finished: boolean;
-  readonly channels: readonly OutputChannel[];
-  /** All records of this subtask, for errors and metrics. */
-  readonly recordsIn: Float64Array;
-  /** Between two elements, with no interrupted work: make the snapshot. Outputs get the barrier after it returns. */
-  readonly onBarrier: (task: Task, barrier: Barrier) => void;
-  readonly onEnd: (task: Task) => void;
-  readonly wakeSlot: () => void;
-  readonly onFailure: (error: unknown) => void;
-}
-
 export class Task implements TaskHooks {
   readonly options: TaskOptions;
   operators: readonly TaskOperator[] = [];
   sinks: readonly SinkOperator[] = [];
-  /** Busy, blocked and idle time, ms. */
-  busyMs = 0;
-  backPressuredMs = 0;
+  readonly times: TaskTimes;
   ended = false;
   private readonly budget: Budget;
   private deadline = 0;
@@ -72,22 +47,32 @@ export class Task implements TaskHooks {
   private stride = STRIDE_MAX;
   private timersDue = false;
   private timerNow = 0;
-  private watermarksPending = false;
+  private readonly watermarks: ChainWatermarks;
   private finishing = false;
   private sourceEnded = false;
   private endedChannels = 0;
   private lastWatermarkAt = Number.NEGATIVE_INFINITY;
+  private lastWatermarkRecords = 0;
+  private readonly watermarkRecords: number;
   private triggered: Barrier | undefined;
   private drainWanted = false;
-  private blocked = false;
+  /** The last turn found no room in an output. */
+  isBlocked = false;
+  /** The operator that is called outside of the chain's batch functions, for errors; -1: none. */
+  private active = -1;
 
   constructor(options: TaskOptions) {
     this.options = options;
     const { control, clock } = options;
+    this.times = new TaskTimes(clock, options.activity);
+    this.watermarks = new ChainWatermarks(control, (operator) => {
+      this.active = operator.index;
+    });
     if (options.finished) {
       this.sourceEnded = true;
       this.finishing = true;
     }
+    this.watermarkRecords = options.source?.hasEventTime === true ? WATERMARK_RECORDS : Number.POSITIVE_INFINITY;
     let asked = 0;
     // The clock costs more than most of what is done between two questions.
     this.budget = { exhausted: () => control.stop || ((++asked & 15) === 0 && clock.monotonic() >= this.deadline) };
@@ -95,24 +80,47 @@ export class Task implements TaskHooks {
 
   /** Does up to 5 ms of work. */
   run(): TurnResult {
-    const { clock, control } = this.options;
-    const start = clock.monotonic();
-    this.deadline = start + TURN_MS;
-    this.blocked = !this.drainOutputs();
-    if (this.blocked) return 'blocked';
+    const { control } = this.options;
+    this.deadline = this.times.count() + TURN_MS;
+    this.isBlocked = !this.drainOutputs();
+    if (this.isBlocked) {
+      this.times.blocked();
+      this.times.setStalled(true);
+      return 'blocked';
+    }
     control.stop = false;
-    const result = this.turn();
-    this.busyMs += clock.monotonic() - start;
+    this.times.setStalled(this.isInputClosed());
+    const result = this.namedTurn();
+    const isFull = control.stop && this.suspends === 0;
+    this.times.turnEnded(isFull ? 'outputs' : result === 'ran' ? 'turn' : 'input');
+    this.times.setStalled(isFull || this.isInputClosed());
     return result;
   }
 
-  get isBlocked(): boolean {
-    return this.blocked;
+  /** Input is not read though there may be some. */
+  private isInputClosed(): boolean {
+    return this.suspends > 0 || this.options.gate?.isAligning === true;
+  }
+
+  /** Failures of operators that are not called by the chain (timers, watermarks, end of input) get their operator here. */
+  private namedTurn(): TurnResult {
+    this.active = -1;
+    try {
+      return this.turn();
+    } catch (error) {
+      throw this.active < 0 ? error : chainFailure(this.active, -1, error);
+    }
   }
 
   private drainOutputs(): boolean {
     let free = true;
-    for (const channel of this.options.channels) if (!channel.drain()) free = false;
+    for (const channel of this.options.channels) {
+      try {
+        if (!channel.drain()) free = false;
+      } catch (error) {
+        throw chainFailure(channel.producer, -1, error);
+      }
+    }
     return free;
   }
 
@@ -148,23 +156,32 @@ export class Task implements TaskHooks {
     return this.turnOver() ? 'ran' : 'idle';
   }
 
-  /** Resumes drains, timers and watermarks, in this order; false if one of them was interrupted again. */
+  /**
+   * Drains, timers and watermarks; false if one of them was interrupted again. What was interrupted goes on first: no other operator may
+   * send records or watermarks into one that is in the middle of its firings.
+   */
   private finishInterrupted(): boolean {
+    if (this.timersDue && !this.fireProcessingTime()) return false;
+    if (this.watermarks.interrupted && !this.advanceWatermarks()) return false;
     if (this.drainWanted && !this.drain()) return false;
     if (!this.fireProcessingTime()) return false;
-    return !this.watermarksPending || this.advanceWatermarks();
+    return !this.watermarks.pending || this.advanceWatermarks();
   }
 
   private drain(): boolean {
+    // Before the loop: an operator may ask again meanwhile, also for one that had its turn.
+    this.drainWanted = false;
     for (const operator of this.operators) {
       if (!operator.drainWanted) continue;
       operator.drainWanted = false;
+      this.active = operator.index;
       if (operator.operator?.drain?.(this.budget) === false) {
         operator.drainWanted = true;
+        this.drainWanted = true;
         return false;
       }
     }
-    this.drainWanted = false;
+    this.active = -1;
     return true;
   }
 
@@ -176,17 +193,20 @@ export class Task implements TaskHooks {
       this.timersDue = true;
       this.timerNow = now;
     }
-    for (const { operator } of this.operators) {
+    for (const { operator, index } of this.operators) {
       if (operator?.nextProcessingTime === undefined || operator.nextProcessingTime() > this.timerNow) continue;
+      this.active = index;
       if (operator.advanceProcessingTime?.(this.timerNow, this.budget) === false) return false;
     }
+    this.active = -1;
     this.timersDue = false;
     return true;
   }
 
-  /** The next processing-time timer, ms since 1970; Infinity if there is none. */
+  /** The next processing-time timer, ms since 1970; Infinity if there is none. After the end of data none fires. */
   nextTimer(): number {
     let next = Number.POSITIVE_INFINITY;
+    if (this.ended) return next;
     for (const { operator } of this.operators) {
       const time = operator?.nextProcessingTime?.();
       if (time !== undefined && time < next) next = time;
@@ -243,12 +263,14 @@ export class Task implements TaskHooks {
   private runSource(source: SourceInput): boolean {
     if (this.sourceEnded) return false;
     this.tickSource(source);
-    if (this.watermarksPending && !this.advanceWatermarks()) return true;
-    const status = source.run(this.options.control, this.deadline, this.triggered !== undefined);
+    if (this.watermarks.pending && !this.advanceWatermarks()) return true;
+    this.active = 0;
+    const status = source.run(this.options.control, this.deadline, this.triggered === undefined ? this.watermarkRecords : 0);
+    this.active = -1;
     for (const sink of this.sinks) sink.checkReady();
     if (status === 'end') {
       this.sourceEnded = true;
-      this.watermarkTo(this.operators[0] as TaskOperator, Number.POSITIVE_INFINITY);
+      this.watermarks.watermarkTo(this.operators[0] as TaskOperator, Number.POSITIVE_INFINITY);
       this.finishing = true;
       return true;
     }
@@ -257,12 +279,20 @@ export class Task implements TaskHooks {
 
   private tickSource(source: SourceInput): void {
     const now = this.options.clock.monotonic();
-    if (now - this.lastWatermarkAt < this.options.watermarkIntervalMs) return;
+    const records = this.options.recordsIn[0] as number;
+    if (now - this.lastWatermarkAt < this.options.watermarkIntervalMs && records - this.lastWatermarkRecords < this.watermarkRecords)
+      return;
     this.lastWatermarkAt = now;
-    const combined: CombinedWatermark = source.tick(this.blocked);
+    this.lastWatermarkRecords = records;
+    const combined: CombinedWatermark = source.tick();
     const head = this.operators[0] as TaskOperator;
-    this.idleTo(head, combined.idle);
-    this.watermarkTo(head, combined.watermark);
+    this.watermarks.idleTo(head, combined.idle);
+    this.watermarks.watermarkTo(head, combined.watermark);
+  }
+
+  /** A record of an idle source comes: it counts again before that record does, or receivers might pass its time meanwhile. */
+  sourceActive(): void {
+    this.watermarks.idleTo(this.operators[0] as TaskOperator, false);
   }
 
   private takeControl(element: ControlElement): void {
@@ -287,8 +317,8 @@ export class Task implements TaskHooks {
         return;
       }
     }
-    this.idleTo(head, valve.idle);
-    this.watermarkTo(head, valve.current);
+    this.watermarks.idleTo(head, valve.idle);
+    this.watermarks.watermarkTo(head, valve.current);
   }
 
   private takeBarriersOnly(): boolean {
@@ -302,79 +332,39 @@ export class Task implements TaskHooks {
 
   // ---- watermarks
 
-  /** Gives a watermark to an operator of the chain; processed at the next opportunity, in order of the chain. */
-  private watermarkTo(operator: TaskOperator, watermark: number): void {
-    if (watermark <= operator.watermarkIn) return;
-    operator.watermarkIn = watermark;
-    this.watermarksPending = true;
-  }
-
-  private idleTo(operator: TaskOperator, idle: boolean): void {
-    if (idle === operator.idleIn) return;
-    operator.idleIn = idle;
-    operator.operator?.setIdle?.(idle);
-    if (operator.operator?.ownWatermarks !== true) this.idleFrom(operator, idle);
-  }
-
   idleFrom(operator: TaskOperator, idle: boolean): void {
-    if (idle === operator.idleOut) return;
-    operator.idleOut = idle;
-    operator.broadcast({ type: 'idle', idle });
-    for (const follower of operator.followers) this.idleTo(follower, idle);
+    this.watermarks.idleFrom(operator, idle);
   }
 
   watermarkFrom(operator: TaskOperator, watermark: number): void {
-    if (watermark <= operator.watermarkOut) return;
-    operator.watermarkOut = watermark;
-    operator.broadcast({ type: 'watermark', watermark });
-    for (const follower of operator.followers) this.watermarkTo(follower, watermark);
+    this.watermarks.watermarkFrom(operator, watermark);
   }
 
   private advanceWatermarks(): boolean {
-    for (const operator of this.operators) {
-      if (operator.watermarkIn <= operator.watermarkDone) continue;
-      const watermark = operator.watermarkIn;
-      if (operator.operator?.advanceEventTime?.(watermark, this.budget) === false) return false;
-      operator.watermarkDone = watermark;
-      if (operator.operator?.ownWatermarks !== true) this.watermarkFrom(operator, watermark);
-      if (this.options.control.stop) return this.operators.every((each) => each.watermarkIn <= each.watermarkDone) && this.clearPending();
-    }
-    return this.clearPending();
-  }
-
-  private clearPending(): true {
-    this.watermarksPending = false;
+    if (!this.watermarks.advance(this.operators, this.budget)) return false;
+    this.active = -1;
     return true;
   }
 
   // ---- end of data
 
   private finishOperators(): boolean {
-    if (this.options.finished) this.passEndOn();
+    if (this.options.finished) this.watermarks.finish(this.operators);
     for (const operator of this.operators) {
-      if (operator.finished) continue;
+      if (operator.finished || this.options.finished) continue;
+      this.active = operator.index;
       if (operator.operator?.finish?.(this.budget) === false) return false;
       operator.finished = true;
       // What it emitted last may have moved its followers' watermarks.
       if (operator.operator?.ownWatermarks === true) this.watermarkFrom(operator, Number.POSITIVE_INFINITY);
-      if (this.watermarksPending && !this.advanceWatermarks()) return false;
+      if (this.watermarks.pending && !this.advanceWatermarks()) return false;
     }
+    this.active = -1;
     this.finishing = false;
     this.ended = true;
     for (const channel of this.options.channels) channel.send({ type: 'end' });
     this.options.onEnd(this);
     return true;
-  }
-
-  /** A task that was restored as finished: followers need the last watermark, its operators have had it. */
-  private passEndOn(): void {
-    for (const operator of this.operators) {
-      operator.watermarkIn = Number.POSITIVE_INFINITY;
-      operator.watermarkDone = Number.POSITIVE_INFINITY;
-      operator.finished = true;
-      this.watermarkFrom(operator, Number.POSITIVE_INFINITY);
-    }
-    this.clearPending();
   }
 
   // ---- barriers
@@ -393,12 +383,7 @@ export class Task implements TaskHooks {
     return true;
   }
 
-  // ---- outputs
-
-  /** Sends partly filled batches. */
-  flushOutputs(): void {
-    for (const channel of this.options.channels) channel.flush();
-  }
+  // ---- what operators ask
 
   wake(): void {
     this.drainWanted = true;

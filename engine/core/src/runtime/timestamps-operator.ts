@@ -1,5 +1,6 @@
 /** `assignTimestampsAndWatermarks` in mid-stream: replaces timestamps and makes watermarks of its own. */
 import type { Operator, OperatorContext } from '../operators/operator.js';
+import type { RelativeClock } from '../time/idleness.js';
 import type { WatermarkGenerator, WatermarkOutput, WatermarkStrategy } from '../time/watermark-strategy.js';
 
 export class TimestampsOperator implements Operator, WatermarkOutput {
@@ -7,20 +8,22 @@ export class TimestampsOperator implements Operator, WatermarkOutput {
   private readonly strategy: WatermarkStrategy<unknown>;
   private readonly context: OperatorContext;
   private readonly intervalMs: number;
+  private readonly activity: RelativeClock;
   private readonly generator: WatermarkGenerator<unknown> | undefined;
   private maxTimestamp = Number.NEGATIVE_INFINITY;
   private nextEmit: number;
   private lastRecordAt: number;
   private idle = false;
 
-  constructor(strategy: WatermarkStrategy<unknown>, context: OperatorContext, intervalMs: number) {
+  /** `activity` stands still while the task cannot read its input. */
+  constructor(strategy: WatermarkStrategy<unknown>, context: OperatorContext, intervalMs: number, activity: RelativeClock) {
     this.strategy = strategy;
     this.context = context;
     this.intervalMs = intervalMs;
+    this.activity = activity;
     this.generator = strategy.createGenerator?.();
-    const now = context.clock.now();
-    this.lastRecordAt = now;
-    this.nextEmit = this.generator === undefined ? Number.POSITIVE_INFINITY : now + intervalMs;
+    this.lastRecordAt = activity.monotonic();
+    this.nextEmit = this.generator === undefined ? Number.POSITIVE_INFINITY : context.clock.now() + intervalMs;
   }
 
   processElement(value: unknown, timestamp: number): void {
@@ -29,7 +32,7 @@ export class TimestampsOperator implements Operator, WatermarkOutput {
     const generator = this.generator;
     if (generator !== undefined && generator.boundedOutOfOrdernessMs === undefined) generator.onEvent(value, assigned, this);
     if (this.strategy.idlenessMs !== undefined) {
-      this.lastRecordAt = this.context.clock.now();
+      this.lastRecordAt = this.activity.monotonic();
       if (this.idle) this.markActive();
     }
     this.context.output.collect(value, assigned);
@@ -52,7 +55,7 @@ export class TimestampsOperator implements Operator, WatermarkOutput {
     if (generator.boundedOutOfOrdernessMs === undefined) generator.onPeriodicEmit(this);
     else this.context.emitWatermark(this.maxTimestamp - generator.boundedOutOfOrdernessMs - 1);
     const { idlenessMs } = this.strategy;
-    if (idlenessMs !== undefined && !this.idle && now - this.lastRecordAt >= idlenessMs) this.markIdle();
+    if (idlenessMs !== undefined && !this.idle && this.activity.monotonic() - this.lastRecordAt >= idlenessMs) this.markIdle();
     return true;
   }
 

@@ -19,6 +19,7 @@ export interface SourceSnapshot<SplitT extends SourceSplit, StateT> {
   readonly readers: readonly (readonly SplitT[])[];
 }
 
+/** How a {@link SourceRig} starts. */
 export interface SourceRigOptions<SplitT extends SourceSplit, StateT> {
   /** Default: 1. */
   readonly parallelism?: number;
@@ -34,6 +35,7 @@ export interface RigRecord<T> {
   readonly value: T;
 }
 
+/** A source that is run poll by poll. */
 export class SourceRig<T, SplitT extends SourceSplit, StateT> {
   /** Everything that was polled, in order. */
   readonly records: RigRecord<T>[] = [];

@@ -16,7 +16,8 @@ interface HandedOut {
 function changedWithoutUpdate(state: string): MillstreamError {
   return new MillstreamError(
     'STATE_CHANGED_WITHOUT_UPDATE',
-    `Cannot go on: the value of the state "${state}" was changed in place, and update was not called. Typed columns and other backends lose such a change: call update with the changed value.`,
+    `Cannot go on: the value of the state "${state}" was changed in place, and update was not called. ` +
+      'Typed columns and other backends lose such a change: call update with the changed value.',
     { details: { state } },
   );
 }

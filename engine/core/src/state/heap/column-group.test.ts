@@ -69,21 +69,24 @@ describe('ColumnGroup', () => {
     }
     expect(group.count).toBe(100);
     expect(group.capacity).toBeLessThanOrEqual(capacity * 1.5);
+    expect(group.generation).toBeLessThan(1000);
   });
 
-  it('lists a slot that is used again for a key of another interval', () => {
+  it('lists slots that are used again for keys of another interval', () => {
     const { group, clock, saved } = groupOf();
-    const file = {} as never;
-    put(group, 1, 1);
+    let keys = 0;
+    // Up to a rehash, so that there is room for more without another.
+    for (; keys < 1000 || group.count * 2 > group.capacity; keys++) put(group, keys, keys);
     clock.nextInterval();
-    group.remove(group.find(hashKey(1), 1));
-    // Until a key takes the freed slot.
-    for (let key = 2; key < 4; key++) put(group, key, key);
-    const cut = { file, after: 1, closing: 2 };
+    const { generation } = group;
+    for (let key = 0; key < keys; key += 2) group.remove(group.find(hashKey(key), key));
+    for (let key = 10_000; key < 10_200; key++) put(group, key, key);
+    expect(group.generation).toBe(generation);
+    const cut = { file: {} as never, after: 1, closing: 2 };
     clock.cut = cut;
     clock.nextInterval();
-    expect(group.walk(cut).step(100)).toBeGreaterThan(0);
-    expect(saved.sort()).toEqual([2, 3]);
+    expect(group.walk(cut).step(10_000)).toBeGreaterThan(0);
+    expect(saved.sort()).toEqual(Array.from({ length: 200 }, (_, n) => 10_000 + n));
   });
 
   it('saves each row once when the rows move in the middle of a walk', () => {

@@ -42,7 +42,8 @@ function requireMaxParallelism(target: RestoreTarget, frame: SnapshotFrame, path
   if (frame.maxParallelism === target.maxParallelism) return;
   throw new MillstreamError(
     'MAX_PARALLELISM_MISMATCH',
-    `Cannot restore keyed state from "${path}" with a maximum parallelism of ${target.maxParallelism}: its keys were divided into ${frame.maxParallelism} groups. Set the maximum parallelism to ${frame.maxParallelism}.`,
+    `Cannot restore keyed state from "${path}" with a maximum parallelism of ${target.maxParallelism}: its keys were divided ` +
+      `into ${frame.maxParallelism} groups. Set the maximum parallelism to ${frame.maxParallelism}.`,
     { details: { found: frame.maxParallelism, declared: target.maxParallelism } },
   );
 }

@@ -159,6 +159,20 @@ describe('snapshots', () => {
     expect(boxesOf(restored([last, delta]))).toEqual(boxesOf(backend));
   });
 
+  it('are bases after a time without tracking, though there are many entries by then', () => {
+    const backend = backendOf();
+    fillBoxes(backend, 0, 5);
+    takeSnapshot(backend, 1);
+    const state = backend.value(boxes);
+    for (let key = 0; key < 2000; key++) {
+      backend.setCurrentKey(`short-lived ${key}`);
+      state.update({ n: key });
+      state.clear();
+    }
+    fillBoxes(backend, 1, 5000);
+    expect(takeSnapshot(backend, 2, 1).info).toMatchObject({ kind: 'base', rows: 5000 });
+  });
+
   it('do not begin while another is in progress, or go back', () => {
     const backend = backendOf();
     new CollectedSnapshot(backend, 5, 0);
@@ -352,6 +366,18 @@ describe('keys', () => {
       expect(codeOf(() => backend.setCurrentKey(key))).toBe(group >= 3 && group <= 7 ? undefined : 'INTERNAL');
     }
   });
+});
+
+it('ends the iteration over a window that is dropped in its midst', () => {
+  const windows = backendOf().windows<number>('windows');
+  for (let key = 0; key < 10; key++) windows.insert(1, key, key);
+  const seen: Key[] = [];
+  for (const [key] of windows.entries(1)) {
+    seen.push(key);
+    if (seen.length === 3) windows.drop(1);
+  }
+  expect(seen).toEqual([0, 1, 2]);
+  expect([windows.count(1), [...windows.namespaces()], windows.entry(1, 5)]).toEqual([0, [], undefined]);
 });
 
 describe('size', () => {

@@ -1,9 +1,10 @@
 /**
  * Micro-benchmark of the heap backend: `node dist/state/heap/heap.bench.js [columns|objects keys]`, without arguments all cases, each
- * in a process of its own. One JSON line per case: ns per update (CPU time of the thread; setCurrentKey, value, update; the draw of the key included) with
- * random int32 keys and with one key; elapsed: the longest single insert while filling with changes tracked (garbage collections included);
- * bytes per key after that, and bytes of columns per key at the worst fill; the longest slice of 2,000 rows of a snapshot, and ns per
- * update while it runs.
+ * in a process of its own. One JSON line per case:
+ *  - ns per update with random int32 keys and with one key (CPU time of the thread; setCurrentKey, value, update, and drawing the key);
+ *  - elapsed: the longest single insert while filling with changes tracked (garbage collections included), the median and the longest
+ *    slice of 2,000 rows of a snapshot, ns per update between its slices;
+ *  - bytes per key after filling, and bytes of columns per key at the worst moment of it.
  */
 import { execFileSync } from 'node:child_process';
 import { schema } from '../../codec/schema.js';

@@ -102,7 +102,8 @@ export function readSnapshotFrame(file: KeyedSnapshotFile): SnapshotFrame {
   if (version !== SNAPSHOT_VERSION || rowVersion !== ROW_FORMAT_VERSION) {
     throw new MillstreamError(
       'CHECKPOINT_VERSION',
-      `Cannot restore keyed state from "${file.path}": it is of format ${version}.${rowVersion}, and this version reads ${SNAPSHOT_VERSION}.${ROW_FORMAT_VERSION}. Use the version of Millstream that wrote it, or a later one.`,
+      `Cannot restore keyed state from "${file.path}": it is of format ${version}.${rowVersion}, and this version reads ${SNAPSHOT_VERSION}.${ROW_FORMAT_VERSION}. ` +
+        'Use the version of Millstream that wrote it, or a later one.',
     );
   }
   const kind = input.u8() === 0 ? 'base' : 'delta';

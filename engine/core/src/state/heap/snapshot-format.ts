@@ -1,7 +1,8 @@
 /**
  * The format of a keyed snapshot file, little endian, `ByteWriter`'s primitives. Self-contained; a chain is a base and its deltas.
  *
- *   header    u32 magic · u16 version · u16 version of the row codec · u8 kind (0 base, 1 delta) · f64 epoch · u32 maxParallelism · u32 first and u32 last key group
+ *   header    u32 magic · u16 version · u16 version of the row codec · u8 kind (0 base, 1 delta) · f64 epoch
+ *             · u32 maxParallelism · u32 first and u32 last key group
  *   tables    varint count · each: u8 kind · string name · u8 has schema · [varint fields · each: string name, u8 type]
  *   blocks    u8 type (1 removals, 2 rows, 3 dropped namespaces) · varint table · varint key group · u32 byte count · payload
  *   end       u8 0 · f64 rows and removals in all blocks

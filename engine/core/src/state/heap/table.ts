@@ -40,7 +40,10 @@ export class CurrentKey {
   hash = 0;
   /** The key's group, counted from the first of the backend's range; -1 before the first key. */
   groupIndex = -1;
-  /** Grows with each change of the key; what was looked up under another number is out of date. A fraction, so that V8 never has to change its representation. */
+  /**
+   * Grows with each change of the key; what was looked up under another number is out of date. A fraction, so that V8 never has to
+   * change its representation.
+   */
   serial = 0.5;
   /** A number that equals itself: fit for a column. */
   numeric = false;
@@ -82,7 +85,8 @@ export class CurrentKey {
     const { start, end } = this.range;
     return new MillstreamError(
       'INTERNAL',
-      `Cannot use a key of key group ${group}: this subtask has groups ${start} to ${end}. The key selector gave another key here than before the shuffle; it must be pure.`,
+      `Cannot use a key of key group ${group}: this subtask has groups ${start} to ${end}. ` +
+        'The key selector gave another key here than before the shuffle; it must be pure.',
     );
   }
 }

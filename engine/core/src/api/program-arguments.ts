@@ -1,14 +1,17 @@
 /** Program arguments (`-- --name value --flag`) as the parameters of `defineJob`. */
-import { MillstreamError } from 'millstream';
+import { MillstreamError } from '../common/errors.js';
 
-/** `--name value`, `--name=value` and `--flag` (the value is then 'true'). Throws INVALID_OPTION on anything else. */
+/** `--name value`, `--name=value` and `--flag` (the value is then 'true'). Throws INVALID_ARGUMENT on anything else. */
 export function parseProgramArguments(argv: readonly string[]): Record<string, string> {
   const parameters: Record<string, string> = {};
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] as string;
     const match = /^--([^=]+)(?:=(.*))?$/s.exec(word);
     if (match === null) {
-      throw new MillstreamError('INVALID_OPTION', `Cannot read the program argument "${word}": arguments of a defined job are --name value pairs.`);
+      throw new MillstreamError(
+        'INVALID_ARGUMENT',
+        `Cannot read the program argument "${word}": a job of defineJob gets --name value pairs. Write --name ${word}, with the name of the parameter.`,
+      );
     }
     const name = match[1] as string;
     const next = argv[i + 1];
