@@ -11,7 +11,12 @@ const RECORDS = 12_000;
 let directory: string;
 let reference: Map<string, number>;
 
-async function run(name: string, parallelism: number, options: Omit<RunJobOptions, 'parameters'> = {}, rate = 0): Promise<Map<string, number>> {
+async function run(
+  name: string,
+  parallelism: number,
+  options: Omit<RunJobOptions, 'parameters'> = {},
+  rate = 0,
+): Promise<Map<string, number>> {
   const results = join(directory, name);
   const outcome = await runJob('every-operator', {
     ...options,
@@ -34,7 +39,8 @@ function counted(lines: readonly Line[]): Map<string, number> {
 /** How two multisets differ, a few lines of it. */
 function difference(expected: ReadonlyMap<string, number>, found: ReadonlyMap<string, number>): string[] {
   const lines: string[] = [];
-  for (const [text, count] of expected) if (found.get(text) !== count) lines.push(`${text}: ${count} expected, ${found.get(text) ?? 0} found`);
+  for (const [text, count] of expected)
+    if (found.get(text) !== count) lines.push(`${text}: ${count} expected, ${found.get(text) ?? 0} found`);
   for (const [text, count] of found) if (!expected.has(text)) lines.push(`${text}: ${count} too many`);
   return lines.slice(0, 10);
 }

@@ -113,7 +113,11 @@ describe('exactly-once', () => {
     const partial = readLines<RunningCount>(join(directory, 'results', 'running')).length;
     expect(partial).toBeGreaterThan(0);
     expect(partial).toBeLessThan(RECORDS);
-    const outcome = await runJob('running-counts', { parameters: parameters(0), options: options(after), run: { from: stopped.checkpoint } });
+    const outcome = await runJob('running-counts', {
+      parameters: parameters(0),
+      options: options(after),
+      run: { from: stopped.checkpoint },
+    });
     expect(outcome.type).toBe('finished');
     expectExact();
   });

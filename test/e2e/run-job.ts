@@ -3,7 +3,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillstreamError } from 'millstream';
-import { evaluateModule, type JobRun, LocalExecutor, type RunObserver, type RunOptions, type RunOutcome, SILENT_OBSERVER } from 'millstream/cluster';
+import {
+  evaluateModule,
+  type JobRun,
+  LocalExecutor,
+  type RunObserver,
+  type RunOptions,
+  type RunOutcome,
+  SILENT_OBSERVER,
+} from 'millstream/cluster';
 
 export interface RunJobOptions {
   readonly parameters: Readonly<Record<string, string>>;

@@ -6,9 +6,9 @@
  */
 import {
   AggregatingStateDescriptor,
+  type Collector,
   CoMapFunction,
   CountTrigger,
-  type Collector,
   DataGeneratorSource,
   defineJob,
   EventTimeSessionWindows,
@@ -152,7 +152,8 @@ class Scale extends KeyedBroadcastProcessFunction<string, Event, number, Line> {
     factors.put(value % 3, value);
     if ([0, 1, 2].some((residue) => factors.get(residue) === undefined)) return;
     context.applyToKeyedState(this.waiting, (_key, state) => {
-      for (const event of state.get()) out.collect({ branch: 'broadcast', id: event.id, scaled: event.value * (factors.get(event.id % 3) as number) });
+      for (const event of state.get())
+        out.collect({ branch: 'broadcast', id: event.id, scaled: event.value * (factors.get(event.id % 3) as number) });
       state.clear();
     });
   }
@@ -260,9 +261,7 @@ const job: JobDefinition = defineJob(
           out.collect({ branch: 'co-group', left: left.length, right: right.length });
         })
         .uid('co-group'),
-      events
-        .mapAsync(async (event): Promise<Line> => ({ branch: 'async', id: event.id }), { capacity: 16, ordered: false })
-        .uid('async'),
+      events.mapAsync(async (event): Promise<Line> => ({ branch: 'async', id: event.id }), { capacity: 16, ordered: false }).uid('async'),
       events
         .mapAsync(async (event): Promise<Line> => ({ branch: 'async-ordered', id: event.id }), { capacity: 5, timeoutMs: 60_000 })
         .uid('async-ordered'),
@@ -283,7 +282,10 @@ const job: JobDefinition = defineJob(
         return { branch: 'parsed', id: event.id };
       })
       .onError(FAILED);
-    lines.push(parsed, parsed.getSideOutput(FAILED).map(({ value, error }): Line => ({ branch: 'failed', id: value.id, error })));
+    lines.push(
+      parsed,
+      parsed.getSideOutput(FAILED).map(({ value, error }): Line => ({ branch: 'failed', id: value.id, error })),
+    );
     const [first, ...others] = lines as [(typeof lines)[0], ...typeof lines];
     first
       .union(...others)

@@ -5,6 +5,7 @@
  * Parameters: records, keys, rate (records per second, 0: unlimited), results (directory).
  */
 import {
+  type Collector,
   DataGeneratorSource,
   defineJob,
   FileSink,
@@ -12,7 +13,6 @@ import {
   jsonLinesEncoder,
   type KeyedProcessContext,
   KeyedProcessFunction,
-  type Collector,
   type RuntimeContext,
   schema,
   TumblingEventTimeWindows,
@@ -63,7 +63,11 @@ const job: JobDefinition = defineJob(
       rate > 0 ? { recordsPerSecond: rate } : {},
     );
     const events = env
-      .fromSource(source, WatermarkStrategy.forBoundedOutOfOrderness<Event>(1000).withTimestampAssigner((event) => event.time), 'events')
+      .fromSource(
+        source,
+        WatermarkStrategy.forBoundedOutOfOrderness<Event>(1000).withTimestampAssigner((event) => event.time),
+        'events',
+      )
       .uid('events');
     events
       .keyBy('key')

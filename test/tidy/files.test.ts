@@ -22,6 +22,8 @@ const LONG_FILES: { readonly [path: string]: string } = {
 const MACHINE_PATHS = /(?<![\w.}~])\/(?:work|root)\/|\/home\/[a-z]\w*|\/Users\/[A-Za-z]\w*/g;
 /** Beside the checkout; inside of TypeScript it is a path within checkpoints. */
 const OUTSIDE_PATH = /\.\.\/shared\b/g;
+/** Chapters of a page that is not in the project. */
+const OUTSIDE_PAGE = /\bDESIGN \d/g;
 const WEB_ADDRESS = /\bhttps?:\/\/([\w.-]+)/g;
 /** Hosts that are named or linked to, none to download from. */
 const HOSTS: { readonly [host: string]: string } = {
@@ -116,6 +118,10 @@ describe('files', () => {
     expect(written.filter((file) => !isCode(file)).flatMap((file) => places(file, OUTSIDE_PATH))).toEqual([]);
   });
 
+  it('refer to no page that is not in the project', () => {
+    expect(written.flatMap((file) => places(file, OUTSIDE_PAGE))).toEqual([]);
+  });
+
   it('name only known hosts', () => {
     expect(written.flatMap(foreignHosts)).toEqual([]);
   });
@@ -135,6 +141,7 @@ describe('files', () => {
     expect(places(file('a/work/b $HOME/root/c'), MACHINE_PATHS)).toEqual([]);
     expect(foreignHosts(file('see https://mirror.example.org/x'))).toEqual(['a.test.ts:1: https://mirror.example.org']);
     expect(places(file('\nit.only(1)'), FOCUSED)).toEqual(['a.test.ts:2: it.only']);
+    expect(places(file('// see DESIGN 5'), OUTSIDE_PAGE)).toEqual(['a.test.ts:1: DESIGN 5']);
     expect(unexplained(file('\nit.skipIf(x)'))).toEqual(['a.test.ts:2: it.skipIf']);
     expect(unexplained(file('// Needs Java.\nit.skipIf(x)'))).toEqual([]);
     expect(unexplained(file('reader.skip(4)'))).toEqual([]);

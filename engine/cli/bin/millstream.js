@@ -9,7 +9,9 @@ if (major > 22 || (major === 22 && minor >= 18)) await import('../dist/main.js')
 else {
   const pinned = pinnedNode();
   if (pinned === undefined) {
-    console.error(`millstream needs Node 22.18 or newer; this is ${process.versions.node}. Install a newer Node, or pin one: npm install --save-dev node@24`);
+    console.error(
+      `millstream needs Node 22.18 or newer; this is ${process.versions.node}. Install a newer Node, or pin one: npm install --save-dev node@24`,
+    );
     process.exit(1);
   }
   const child = spawn(pinned, process.argv.slice(1), { stdio: 'inherit' });

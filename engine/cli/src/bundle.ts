@@ -10,7 +10,16 @@ import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve as resolvePath } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, type BuildFailure, type Loader, type Message, type OnResolveArgs, type OnResolveResult, type Plugin, type PluginBuild } from 'esbuild';
+import {
+  type BuildFailure,
+  build,
+  type Loader,
+  type Message,
+  type OnResolveArgs,
+  type OnResolveResult,
+  type Plugin,
+  type PluginBuild,
+} from 'esbuild';
 import { MillstreamError } from 'millstream';
 
 /** A program in one module. */
@@ -86,7 +95,10 @@ async function bundleText(entry: string, directory: string, shown: string): Prom
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;
-    throw new MillstreamError('PROGRAM_INVALID', `Cannot run "${shown}", it does not build:\n${errors.map((each) => describe(each, shown)).join('\n')}`);
+    throw new MillstreamError(
+      'PROGRAM_INVALID',
+      `Cannot run "${shown}", it does not build:\n${errors.map((each) => describe(each, shown)).join('\n')}`,
+    );
   }
 }
 
@@ -155,7 +167,12 @@ async function resolvePackage(bundler: PluginBuild, args: OnResolveArgs): Promis
   if (args.pluginData === RESOLVING || args.kind === 'entry-point' || isBuiltin(args.path)) return undefined;
   const outside = args.path === 'millstream' || args.path.startsWith('millstream/') || args.path.startsWith('@millstream/');
   if (!outside && !(await hasNativeCode(args.path, args.resolveDir))) return undefined;
-  const resolved = await bundler.resolve(args.path, { kind: args.kind, resolveDir: args.resolveDir, importer: args.importer, pluginData: RESOLVING });
+  const resolved = await bundler.resolve(args.path, {
+    kind: args.kind,
+    resolveDir: args.resolveDir,
+    importer: args.importer,
+    pluginData: RESOLVING,
+  });
   if (resolved.errors.length > 0) return { errors: resolved.errors };
   return { path: pathToFileURL(resolved.path).href, external: true };
 }
@@ -168,7 +185,12 @@ async function hasNativeCode(specifier: string, directory: string): Promise<bool
     if (existsSync(file)) {
       const manifest = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
       const optional = Object.keys((manifest.optionalDependencies as Record<string, string> | undefined) ?? {});
-      return 'gypfile' in manifest || 'binary' in manifest || 'napi' in manifest || optional.some((other) => /linux-(x64|arm64)|darwin-arm64|win32-x64/.test(other));
+      return (
+        'gypfile' in manifest ||
+        'binary' in manifest ||
+        'napi' in manifest ||
+        optional.some((other) => /linux-(x64|arm64)|darwin-arm64|win32-x64/.test(other))
+      );
     }
     if (dirname(at) === at) return false;
   }

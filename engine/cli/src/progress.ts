@@ -3,7 +3,14 @@
  * so that a program's own output stays clean. A job that ends within a second shows nothing of it.
  */
 import { relative } from 'node:path';
-import { type CompletedCheckpointReport, type RunObserver, type RunOutcome, SILENT_OBSERVER, type StopSignal, type TaskMetrics } from 'millstream/cluster';
+import {
+  type CompletedCheckpointReport,
+  type RunObserver,
+  type RunOutcome,
+  SILENT_OBSERVER,
+  type StopSignal,
+  type TaskMetrics,
+} from 'millstream/cluster';
 import colors from 'picocolors';
 import { clip, formatBytes, formatCount, formatSeconds, formatShare, formatWatermark } from './format-figures.js';
 import { LiveBlock } from './live-block.js';
@@ -12,6 +19,7 @@ import { RunFigures, type VertexFigures } from './run-figures.js';
 /** What is shown: everything, only notes (restarts, failed checkpoints, how a stopped run goes on), or nothing. */
 export type ProgressLevel = 'all' | 'notes' | 'none';
 
+/** Settings of the display. */
 export interface ProgressOptions {
   readonly level: ProgressLevel;
   /** The command that goes on from a checkpoint. */
@@ -27,6 +35,8 @@ export interface Progress {
   stopping(signal: StopSignal): void;
   /** It has ended, and not failed. */
   ended(outcome: RunOutcome): void;
+  /** It has failed; `checkpoint` is what it can go on from. */
+  failed(checkpoint: string | undefined): void;
   /** Leaves the terminal as it was. */
   close(): void;
 }
@@ -108,6 +118,12 @@ class ProgressDisplay implements Progress {
     }
   }
 
+  failed(checkpoint: string | undefined): void {
+    this.#closeLive();
+    if (this.#shown || checkpoint !== undefined) this.#note(this.#summary('Failed'));
+    if (checkpoint !== undefined) this.#note(`Resume from the last checkpoint with: ${this.#resume(checkpoint)}`);
+  }
+
   close(): void {
     this.#closeLive();
   }
@@ -157,7 +173,10 @@ class ProgressDisplay implements Progress {
   #summary(what: string): string {
     const read = this.#figures?.recordsRead() ?? 0;
     // Records of earlier attempts are counted nowhere.
-    const records = this.#attempts > 1 ? ` ${this.#attempts - 1} ${this.#attempts === 2 ? 'restart' : 'restarts'},` : ` ${formatCount(read)} records read,`;
+    const records =
+      this.#attempts > 1
+        ? ` ${this.#attempts - 1} ${this.#attempts === 2 ? 'restart' : 'restarts'},`
+        : ` ${formatCount(read)} records read,`;
     return `${what} after ${this.#elapsed()}:${records} ${this.#checkpointCount()}.`;
   }
 
@@ -198,7 +217,9 @@ class ProgressDisplay implements Progress {
     return [
       ...(input === undefined ? [] : [`${bar(input.share)} ${formatShare(input.share)}`, `${formatSeconds(input.secondsLeft)} left`]),
       this.#elapsed(),
-      last === undefined ? this.#checkpointCount() : `${this.#checkpointCount()} (last ${formatBytes(last.bytes)} in ${Math.round(last.durationMs)} ms)`,
+      last === undefined
+        ? this.#checkpointCount()
+        : `${this.#checkpointCount()} (last ${formatBytes(last.bytes)} in ${Math.round(last.durationMs)} ms)`,
       ...(this.#attempts > 1 ? [`attempt ${this.#attempts}`] : []),
     ].join(colors.dim(' · '));
   }

@@ -92,7 +92,13 @@ function rowAfter(before: Row | undefined, metrics: TaskMetrics, at: number): Ro
   const elapsed = before === undefined ? 0 : at - before.at;
   // Reports that come together tell no rate.
   if (before === undefined || elapsed < 50) {
-    return { metrics, at: before?.at ?? at, recordsPerSecond: before?.recordsPerSecond ?? 0, busy: before?.busy ?? 0, backPressured: before?.backPressured ?? 0 };
+    return {
+      metrics,
+      at: before?.at ?? at,
+      recordsPerSecond: before?.recordsPerSecond ?? 0,
+      busy: before?.busy ?? 0,
+      backPressured: before?.backPressured ?? 0,
+    };
   }
   const rate = (((metrics.recordsIn[0] ?? 0) - (before.metrics.recordsIn[0] ?? 0)) / elapsed) * 1000;
   return {

@@ -50,6 +50,8 @@ export interface ProgramRun {
   stop(): void;
   /** Kills a slot as a crash would. */
   killSlot(slot: number): void;
+  /** The directory of the last complete checkpoint, if one is kept. */
+  readonly lastCheckpoint: string | undefined;
 }
 
 /** How a program ended; both are undefined if it executed no job. */
@@ -94,6 +96,7 @@ export async function runProgram(path: string, options: RunProgramOptions = {}):
   } catch (error) {
     const stopped = outcome !== undefined && error instanceof MillstreamError && error.code === 'JOB_STOPPED';
     if (stopped) return { outcome, result: undefined };
+    if (running !== undefined && outcome === undefined) progress.failed(running.lastCheckpoint);
     throw error;
   } finally {
     progress.close();
@@ -111,14 +114,18 @@ async function evaluate(
 ): Promise<JobExecutionResult | undefined> {
   presentAsMain(path, argv);
   let job: Promise<unknown> | undefined;
+  const started = <R>(run: Promise<R>): Promise<R> => {
+    job = run;
+    return run;
+  };
   const context = {
     mode: 'client' as const,
     parameters: lenientParameters(argv),
     options: options.options ?? {},
     moment: createMoment(),
     executor: {
-      execute: (program: JobProgram) => (job = executor.execute(program)) as Promise<JobExecutionResult>,
-      collect: (program: JobProgram) => (job = executor.collect(program)) as Promise<unknown[]>,
+      execute: async (program: JobProgram) => await started(executor.execute(program)),
+      collect: async (program: JobProgram) => await started(executor.collect(program)),
     },
   };
   const module = await runInEvaluation(context, async () => (await import(url)) as { default?: unknown });

@@ -11,6 +11,7 @@ export { JobRun, type JobRunOptions, type RunObserver, type RunOutcome } from '.
 export { DEFAULT_CHECKPOINT_DIRECTORY, type RunOptions } from './cluster/job-settings.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';
 export { SIGNAL_EXIT_CODES, type StopSignal, type StopSignals, stopOnSignals } from './cluster/stop-signals.js';
+export { describeError, type ErrorDescription } from './common/error-description.js';
 export { parseOptions } from './config/resolve-options.js';
 export { buildJobGraph } from './plan/build-job-graph.js';
 export { explainJobGraph, explainPlan } from './plan/explain.js';

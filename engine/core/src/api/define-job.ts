@@ -49,10 +49,7 @@ export function isJobDefinition(value: unknown): value is JobDefinition {
 }
 
 /** Evaluates a defined job. */
-export async function buildDefinedJob(
-  definition: JobDefinition,
-  context: Omit<EvaluationContext, 'onProgram'>,
-): Promise<JobProgram> {
+export async function buildDefinedJob(definition: JobDefinition, context: Omit<EvaluationContext, 'onProgram'>): Promise<JobProgram> {
   const moment = context.moment ?? createMoment();
   const job = new JobBuilder(streams, { ...context, moment });
   job.executeRefusal = `Cannot call execute inside defineJob: Millstream executes what the function has built. Remove the call; use print or sinkTo in place of executeAndCollect.`;

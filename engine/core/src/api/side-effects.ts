@@ -51,7 +51,8 @@ export function installRefusals(refusing: () => boolean): () => void {
   replace(fs, 'createWriteStream', 'change files (fs.createWriteStream)');
   for (const owner of [fs, fs.promises]) replace(owner, 'open', 'open a file for writing (fs.open)', opensForWriting);
   replace(fs, 'openSync', 'open a file for writing (fs.openSync)', opensForWriting);
-  for (const name of PROCESS_STARTS) replace(process.getBuiltinModule('node:child_process'), name, `start a process (child_process.${name})`);
+  for (const name of PROCESS_STARTS)
+    replace(process.getBuiltinModule('node:child_process'), name, `start a process (child_process.${name})`);
   const net = process.getBuiltinModule('node:net');
   replace(net.Socket.prototype, 'connect', 'open a connection');
   replace(net.Server.prototype, 'listen', 'listen on a port');

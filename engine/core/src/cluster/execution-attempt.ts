@@ -30,9 +30,9 @@ import { deserializeError } from '../runtime/serialize-error.js';
 import type { FromSlot, RecordPosition, SlotDeployment, TaskMetrics, ToSlot } from '../runtime/slot-messages.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import { type Placement, placeSubtasks } from './placement.js';
+import type { RestoreShares } from './restore-shares.js';
 import type { SlotHandle, SlotHandleOptions } from './slot-handle.js';
 import { SourceCoordinator } from './source-coordinator.js';
-import type { RestoreShares } from './restore-shares.js';
 
 /** How long a slot may take to close its files before its thread is ended. Flink's `task.cancellation.timeout` is 180 s for a whole JVM. */
 const CLOSE_TIMEOUT_MS = 10_000;
@@ -157,9 +157,11 @@ export class ExecutionAttempt {
   killSlot(slot: number): void {
     const handle = this.slots[slot];
     if (handle === undefined) return;
-    void handle.kill().then(() =>
-      this.fail(new MillstreamError('SLOT_LOST', `Slot ${slot} ended unexpectedly: it was killed.`, { retryable: true }), undefined),
-    );
+    void handle
+      .kill()
+      .then(() =>
+        this.fail(new MillstreamError('SLOT_LOST', `Slot ${slot} ended unexpectedly: it was killed.`, { retryable: true }), undefined),
+      );
   }
 
   get slotCount(): number {
@@ -174,7 +176,9 @@ export class ExecutionAttempt {
 
   private fail(error: unknown, position: RecordPosition | undefined): void {
     const typed =
-      error instanceof MillstreamError ? error : new MillstreamError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+      error instanceof MillstreamError
+        ? error
+        : new MillstreamError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
     this.settle({ type: 'failed', error: typed, position });
   }
 
@@ -194,7 +198,8 @@ export class ExecutionAttempt {
           parallelism: vertex.parallelism,
           clock,
           disk,
-          assign: (subtask, splits, watermarks) => this.sendTo(vertex.id, subtask, { type: 'assign', vertexId: vertex.id, subtask, splits, watermarks }),
+          assign: (subtask, splits, watermarks) =>
+            this.sendTo(vertex.id, subtask, { type: 'assign', vertexId: vertex.id, subtask, splits, watermarks }),
           noMoreSplits: (subtask) => this.sendTo(vertex.id, subtask, { type: 'noMoreSplits', vertexId: vertex.id, subtask }),
           align: (maxWatermark) => this.broadcast({ type: 'align', vertexId: vertex.id, maxWatermark }),
           fail: (error) => this.fail(error, undefined),
@@ -304,14 +309,21 @@ export class ExecutionAttempt {
     await Promise.all([...this.sources.values()].map((source) => source.started()));
     this.broadcast({ type: 'start' });
     this.options.observer.running();
-    this.event({ type: 'tasksRunning', subtasks: this.placement.subtasks.map(({ vertexId, subtaskIndex }) => ({ vertexId, subtaskIndex })) });
+    this.event({
+      type: 'tasksRunning',
+      subtasks: this.placement.subtasks.map(({ vertexId, subtaskIndex }) => ({ vertexId, subtaskIndex })),
+    });
   }
 
   private acknowledged(snapshot: SubtaskSnapshot): void {
     let known = this.snapshots.get(snapshot.epoch);
     if (known === undefined) this.snapshots.set(snapshot.epoch, (known = new Map()));
     known.set(`${snapshot.vertexId}:${snapshot.subtaskIndex}`, snapshot);
-    this.event({ type: 'acknowledged', epoch: snapshot.epoch, subtask: { vertexId: snapshot.vertexId, subtaskIndex: snapshot.subtaskIndex } });
+    this.event({
+      type: 'acknowledged',
+      epoch: snapshot.epoch,
+      subtask: { vertexId: snapshot.vertexId, subtaskIndex: snapshot.subtaskIndex },
+    });
   }
 
   private slotCommitted(epoch: number): void {
@@ -392,7 +404,7 @@ export class ExecutionAttempt {
         if (action.request.stop !== undefined) this.settle({ type: 'cancelled' });
         break;
       case 'failJob':
-        this.fail(new MillstreamError('CHECKPOINT_FAILED', `The job fails: ${action.reason}.`, { retryable: true }), undefined);
+        this.fail(new MillstreamError('CHECKPOINT_FAILED', `The job fails: ${action.reason.replace(/\.$/, "")}.`, { retryable: true }), undefined);
         break;
       case 'scheduleAt':
         this.schedule(action.time);
@@ -404,7 +416,12 @@ export class ExecutionAttempt {
     const enumerators = new Map<string, Uint8Array>();
     for (const [vertexId, source] of this.sources) enumerators.set(vertexId, source.snapshot());
     this.triggered.set(action.epoch, { at: this.options.clock.monotonic(), enumerators, kind: action.kind });
-    this.broadcast({ type: 'trigger', epoch: action.epoch, completed: action.lastCompleted, store: this.options.store.directory !== undefined });
+    this.broadcast({
+      type: 'trigger',
+      epoch: action.epoch,
+      completed: action.lastCompleted,
+      store: this.options.store.directory !== undefined,
+    });
   }
 
   private completed(action: CoordinatorAction & { type: 'notifyComplete' }): void {

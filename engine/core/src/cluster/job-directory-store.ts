@@ -1,5 +1,13 @@
 /** Checkpoints of a run in its job directory: storage, job record and retention behind the attempt's store contract. */
-import { addCheckpoint, type CompletedCheckpoint, type EpochInterval, type JobRecord, noteCommitted, reserveEpochs, startAttempt } from '../checkpoint/job-record.js';
+import {
+  addCheckpoint,
+  type CompletedCheckpoint,
+  type EpochInterval,
+  type JobRecord,
+  noteCommitted,
+  reserveEpochs,
+  startAttempt,
+} from '../checkpoint/job-record.js';
 import type { JobRecordStore } from '../checkpoint/job-record-store.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
 import { CheckpointRetention } from '../checkpoint/retention.js';

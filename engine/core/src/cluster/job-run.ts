@@ -7,10 +7,11 @@
  *                  └──┘ restarting
  */
 import { resolve as resolvePath } from 'node:path';
-import { type JobRecord, createJobRecord, latestCheckpoint } from '../checkpoint/job-record.js';
+import { createJobRecord, type JobRecord, latestCheckpoint } from '../checkpoint/job-record.js';
 import { JobRecordStore } from '../checkpoint/job-record-store.js';
 import { checkRestore } from '../checkpoint/restore-check.js';
 import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/restore-point.js';
+import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
@@ -27,6 +28,7 @@ import { type RunOptions, type RunSettings, runSettings } from './job-settings.j
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
+import { isFinal, offerPrevious, prepareDirectory } from './run-errors.js';
 import { startSlot } from './slot-handle.js';
 
 /** Hears how a run goes; for progress and tests. */
@@ -90,7 +92,7 @@ export class JobRun {
       if (this.stopWanted !== undefined) return await this.cancelled();
       const outcome = await this.runAttempt(attempt, epochs, shares, point?.path);
       if (outcome.type !== 'failed') return await this.ended(outcome);
-      if (!(await this.restartAfter(outcome))) return await this.cancelled();
+      if (!(await this.restartAfter(outcome, point))) return await this.cancelled();
       point = (await this.latest()) ?? this.start;
     }
   }
@@ -113,6 +115,13 @@ export class JobRun {
     this.pause?.wake();
   }
 
+  /** The directory of the last complete checkpoint of this run, if one is kept. */
+  get lastCheckpoint(): string | undefined {
+    const store = this.directoryStore;
+    const checkpoint = store === undefined ? undefined : latestCheckpoint(store.record);
+    return store === undefined || checkpoint === undefined ? undefined : resolveStatePath(store.directory, checkpoint.path);
+  }
+
   /** Kills a slot as a crash would; for tests and demonstrations. */
   killSlot(slot: number): void {
     this.attempt?.killSlot(slot);
@@ -128,7 +137,7 @@ export class JobRun {
     if (this.settings.checkpointDirectory === undefined) return point;
     const directory = resolvePath(this.settings.checkpointDirectory, `${safeName(program.plan.jobName)}-${this.run}`);
     const storage = new CheckpointStorage(disk, directory);
-    await storage.prepare();
+    await prepareDirectory(storage);
     const records = new JobRecordStore(disk, directory, this.run);
     const record: JobRecord = createJobRecord({
       job: program.plan.jobName,
@@ -150,7 +159,10 @@ export class JobRun {
       {
         jobName: program.plan.jobName,
         operators: this.graph.vertices.flatMap((vertex) =>
-          vertex.chain.map(({ node }) => ({ operatorId: node.id, maxParallelism: node.keyed ? vertex.maxParallelism : node.maxParallelism })),
+          vertex.chain.map(({ node }) => ({
+            operatorId: node.id,
+            maxParallelism: node.keyed ? vertex.maxParallelism : node.maxParallelism,
+          })),
         ),
       },
       { allowNonRestoredState: options.allowNonRestoredState ?? false },
@@ -203,7 +215,7 @@ export class JobRun {
       seed: options.seed ?? entropySeed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
       sampleDelays: options.sampleDelays ?? false,
-      youngGenerationMb: options.youngGenerationMb ?? 64,
+      youngGenerationMb: options.youngGenerationMb ?? 96,
       clock,
       disk,
       startSlot,
@@ -243,10 +255,11 @@ export class JobRun {
   }
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */
-  private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }): Promise<boolean> {
+  private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }, point: RestorePoint | undefined): Promise<boolean> {
     const { clock, observer } = this.options;
     if (this.stopWanted !== undefined) return false;
     const { error, position } = outcome;
+    if (isFinal(error)) throw offerPrevious(error, point);
     const { state, poison } = recordFailure(this.poison, position);
     this.poison = state;
     if (poison && position !== undefined) throw poisonRecordError(position, error);
@@ -279,7 +292,10 @@ function checkSinkTargets(program: JobProgram): void {
     if (target === undefined) continue;
     const other = targets.get(target);
     if (other !== undefined) {
-      throw new MillstreamError('INVALID_PLAN', `Cannot run the sinks "${other}" and "${node.name}": both write to '${target}'. Give each its own directory or partPrefix.`);
+      throw new MillstreamError(
+        'INVALID_PLAN',
+        `Cannot run the sinks "${other}" and "${node.name}": both write to '${target}'. Give each its own directory or partPrefix.`,
+      );
     }
     targets.set(target, node.name);
   }

@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly codegen?: boolean;
   /** Sample the longest delay of each slot's loop every ms. Default: false. */
   readonly sampleDelays?: boolean;
-  /** Size of each slot's young generation, MB. Default: 64. */
+  /** Size of each slot's young generation, MB. Default: 96. */
   readonly youngGenerationMb?: number;
   /** Seed of the engine's randomness (shuffle, jitter). Default: chosen anew. */
   readonly seed?: number;

@@ -1,4 +1,5 @@
 /** The coordinator's end of a slot: a worker thread with its message port. */
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { MillstreamError } from '../common/errors.js';
 import type { FromSlot, ToSlot } from '../runtime/slot-messages.js';
@@ -22,6 +23,9 @@ export interface SlotHandleOptions {
 }
 
 export function startSlot(options: SlotHandleOptions): SlotHandle {
+  // Young generations grow slowly from 1 MB, and what is in flight between slots survives each of their many collections: measured, a
+  // tenth to a seventh of all CPU time of jobs with a shuffle. The flag holds for isolates that are made after it.
+  setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(options.youngGenerationMb / 3))}`);
   const worker = new Worker(new URL('../runtime/slot-worker.js', import.meta.url), {
     workerData: options.data,
     name: `slot-${options.slot}`,

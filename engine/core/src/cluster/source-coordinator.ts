@@ -44,7 +44,8 @@ export class SourceCoordinator {
         parallelism: options.parallelism,
         clock: options.clock,
         disk: options.disk,
-        assign: (split, subtask) => options.assign(subtask, [encodeValue(split)], [this.splitWatermarks.get(split.id) ?? Number.NEGATIVE_INFINITY]),
+        assign: (split, subtask) =>
+          options.assign(subtask, [encodeValue(split)], [this.splitWatermarks.get(split.id) ?? Number.NEGATIVE_INFINITY]),
         noMoreSplits: (subtask) => options.noMoreSplits(subtask),
         fail: (error) => options.fail(error),
       },

@@ -73,16 +73,15 @@ export class EncodeGroup {
 }
 
 function writeStrings(out: ByteWriter, text: string): void {
-  out.reserve(text.length * 3 + 5);
   const start = out.length + 5;
+  // Room for four bytes more than ASCII takes: then as many bytes as units were written only if all units are ASCII.
+  out.reserve(text.length + 9);
   let encoding = TEXT_ASCII;
   let byteCount = out.buffer.utf8Write(text, start);
   if (byteCount !== text.length) {
-    encoding = TEXT_UTF8;
-    if (!text.isWellFormed()) {
-      encoding = TEXT_UTF16;
-      byteCount = out.buffer.ucs2Write(text, start);
-    }
+    out.reserve(text.length * 3 + 5);
+    encoding = text.isWellFormed() ? TEXT_UTF8 : TEXT_UTF16;
+    byteCount = encoding === TEXT_UTF8 ? out.buffer.utf8Write(text, start) : out.buffer.ucs2Write(text, start);
   }
   out.u8(encoding);
   out.u32(byteCount);

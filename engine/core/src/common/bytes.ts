@@ -16,6 +16,13 @@ export class ByteWriter {
     this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.byteLength);
   }
 
+  /** Writes from now on into this buffer, from its start; if it gets too small, the writer goes on in memory of its own. */
+  attach(buffer: RawBuffer): void {
+    this.buffer = buffer;
+    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    this.length = 0;
+  }
+
   /** Makes room for `count` more bytes. Called by every write; call it yourself before writing into `buffer` directly. */
   reserve(count: number): void {
     if (this.length + count > this.buffer.length) this.grow(count);

@@ -43,6 +43,8 @@ export const ERROR_CODES = {
   MAX_PARALLELISM_MISMATCH: 'user',
   /** Another process has changed the job record. */
   JOB_RECORD_CONFLICT: 'internal',
+  /** The directory of checkpoints cannot be made or written. */
+  CHECKPOINT_DIRECTORY_UNWRITABLE: 'user',
   /** More checkpoints failed in a row than tolerated. */
   CHECKPOINT_FAILED: 'internal',
   /** The same record failed three restarts in a row. */

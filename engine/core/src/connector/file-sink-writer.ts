@@ -5,7 +5,7 @@
  */
 import { ByteWriter } from '../common/bytes.js';
 import type { Disk } from '../common/disk.js';
-import { diskErrorCode } from '../common/disk-error.js';
+import { diskErrorCode, diskFullError, isDiskFull } from '../common/disk-error.js';
 import { normalizeDirectory } from '../common/disk-path.js';
 import { DurableFile, makeDurableDirectory } from '../common/durable-file.js';
 import { MillstreamError } from '../common/errors.js';
@@ -61,7 +61,7 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
   }
 
   async open(): Promise<void> {
-    await makeDurableDirectory(this.disk, this.directory);
+    await this.makeDirectory();
     const { run, attempt, subtaskIndex, parallelism } = this.context;
     const alive = new Set<string>();
     for (const part of this.context.restoredCommittables as readonly FileCommittable[]) {
@@ -75,6 +75,19 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
       if (numbers === null || Number(numbers[1]) >= attempt) continue;
       // Subtasks share the work; old ones may be more than there are now.
       if (Number(numbers[2]) % parallelism === subtaskIndex) await this.unlink(name);
+    }
+  }
+
+  private async makeDirectory(): Promise<void> {
+    try {
+      await makeDurableDirectory(this.disk, this.directory);
+    } catch (cause) {
+      if (isDiskFull(cause)) throw diskFullError('make the directory', this.directory, cause);
+      throw new MillstreamError(
+        'SINK_WRITE_FAILED',
+        `Cannot write results to '${this.directory}': ${(cause as Error).message}. Check that the directory is there or can be made, and is writable.`,
+        { cause, retryable: true, details: { path: this.directory } },
+      );
     }
   }
 

@@ -43,7 +43,8 @@ const TRANSPORTS: readonly [string, () => Ends][] = [
 ];
 
 /** What went in and what came out: records as [value, timestamp], control elements as they are. */
-type Item = readonly [unknown, number] | ControlElement;
+type SentRecord = readonly [unknown, number];
+type Item = SentRecord | ControlElement;
 
 class Wire {
   readonly sent: Item[] = [];
@@ -125,8 +126,8 @@ describe.each(TRANSPORTS)('over %s', (_, ends) => {
         wire.settle();
         expect(wire.received.length).toBe(records.length);
         wire.received.forEach((received, at) => {
-          expect(difference((records[at] as Item[])[0], (received as Item[])[0])).toBeUndefined();
-          expect(Object.is((records[at] as Item[])[1], (received as Item[])[1])).toBe(true);
+          expect(difference((records[at] as SentRecord)[0], (received as SentRecord)[0])).toBeUndefined();
+          expect(Object.is((records[at] as SentRecord)[1], (received as SentRecord)[1])).toBe(true);
         });
       }),
       { numRuns: 300, seed: 11 },
@@ -192,7 +193,7 @@ describe('a local channel', () => {
       for (let i = 0; i < BATCH_RECORDS; i++) wire.append(record, i);
       wire.settle();
     }
-    expect((wire.received[0] as Item[])[0]).toBe(record);
+    expect((wire.received[0] as SentRecord)[0]).toBe(record);
     for (let i = 0; i < BATCH_RECORDS; i++) wire.append(record, i);
     wire.receive(1);
     // Two batches go round; neither holds on to what it carried.

@@ -21,8 +21,8 @@ export class RingSender implements Transport {
   private readonly ring: RingWriter;
   private readonly encoder: BatchEncoder;
   private readonly wakeConsumer: () => void;
-  private readonly scratch = new ByteWriter(64 * 1024);
-  /** The rest of a frame that found no room: bytes [sent, scratch.length). */
+  private readonly out = new ByteWriter(16);
+  /** The rest of a frame that is larger than a slot: bytes [sent, out.length). */
   private sent = -1;
   private spare: RecordBatch | undefined = new RecordBatch();
   /** Bytes that went through; for metrics. */
@@ -46,12 +46,18 @@ export class RingSender implements Transport {
 
   offerBatch(batch: RecordBatch): boolean {
     if (!this.hasCredit()) return false;
-    const out = this.scratch;
-    out.reset();
+    const { ring, out } = this;
+    const slot = ring.next();
+    // Straight into the ring's slot; what does not fit there ends in memory of the writer's own and goes piece by piece.
+    out.attach(slot);
     this.encoder.encode(batch.values, batch.timestamps, 0, batch.count, out);
     this.bytesOut += out.length;
-    this.sent = 0;
-    this.pushRest();
+    if (out.buffer === slot) {
+      if (ring.publish(FRAME_LAST, out.length)) this.wakeConsumer();
+    } else {
+      this.sent = 0;
+      this.pushRest();
+    }
     batch.values.fill(undefined, 0, batch.count);
     batch.count = 0;
     this.spare = batch;
@@ -61,11 +67,11 @@ export class RingSender implements Transport {
   /** True if no frame is half sent. */
   private pushRest(): boolean {
     if (this.sent < 0) return true;
-    const { ring, scratch } = this;
+    const { ring, out } = this;
     while (ring.room() > 0) {
-      const rest = scratch.length - this.sent;
+      const rest = out.length - this.sent;
       const size = Math.min(rest, ring.slotBytes);
-      scratch.buffer.copy(ring.next(), 0, this.sent, this.sent + size);
+      out.buffer.copy(ring.next(), 0, this.sent, this.sent + size);
       this.sent += size;
       const last = size === rest;
       if (ring.publish(last ? FRAME_LAST : FRAME_MORE, size)) this.wakeConsumer();

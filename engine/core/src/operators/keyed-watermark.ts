@@ -1,5 +1,5 @@
 /**
- * The watermark of a key: the larger of the live watermark and that which its key group had seen before a restore (DESIGN 4), so that
+ * The watermark of a key: the larger of the live watermark and that which its key group had seen before a restore, so that
  * a late record never opens again a window that has fired.
  */
 import { keyGroupOf } from '../common/hash.js';

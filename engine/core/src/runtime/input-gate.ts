@@ -1,6 +1,6 @@
 /**
  * The inputs of a task: takes turns among its channels, and aligns barriers: a channel that delivered the barrier is not read until all
- * have, so that the snapshot lies between the same records everywhere (DESIGN 6).
+ * have, so that the snapshot lies between the same records everywhere.
  *
  *     channel 0  ··· r r r ║          blocked
  *     channel 1  ··· r r r r r r ║    read on

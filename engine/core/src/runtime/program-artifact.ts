@@ -36,8 +36,6 @@ export async function evaluateArtifact(artifact: ProgramArtifact): Promise<JobPr
   }
   process.argv.length = 1;
   process.argv.push(...artifact.argv);
-  // Not a flag of the thread: the engine's own modules, loaded before, need no source maps.
-  process.setSourceMapsEnabled(true);
   const program = await evaluate(artifact);
   requireSamePlan(artifact.plan, program.plan);
   return program;

@@ -5,11 +5,18 @@ import type { SerializedError } from './slot-messages.js';
 
 export function serializeError(error: unknown): SerializedError {
   if (error instanceof MillstreamError) {
-    return { name: error.name, code: error.code, message: error.message, stack: fullStack(error), details: plainDetails(error.details) };
+    return {
+      name: error.name,
+      code: error.code,
+      message: error.message,
+      stack: fullStack(error),
+      retryable: error.retryable,
+      details: plainDetails(error.details),
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
   const name = error instanceof Error ? error.name : 'Error';
-  return { name, code: 'INTERNAL', message, stack: error instanceof Error ? fullStack(error) : message, details: {} };
+  return { name, code: 'INTERNAL', message, stack: error instanceof Error ? fullStack(error) : message, retryable: false, details: {} };
 }
 
 /** The stack with those of its causes. */
@@ -33,7 +40,7 @@ function plainDetails(details: Readonly<Record<string, unknown>>): Record<string
 
 export function deserializeError(error: SerializedError): MillstreamError {
   const code = error.code in ERROR_CODES ? (error.code as ErrorCode) : 'INTERNAL';
-  const result = new MillstreamError(code, error.message, { details: error.details });
+  const result = new MillstreamError(code, error.message, { details: error.details, retryable: error.retryable });
   result.stack = error.stack;
   return result;
 }

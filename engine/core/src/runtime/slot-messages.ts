@@ -86,6 +86,7 @@ export interface SerializedError {
   readonly code: string;
   readonly message: string;
   readonly stack: string;
+  readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
 }
 

@@ -129,6 +129,7 @@ export class Task implements TaskHooks {
     while (!this.turnOver()) {
       if (!this.finishInterrupted()) return this.interrupted();
       if (this.answerTrigger()) ran = true;
+      if (this.options.control.stop) break;
       if (this.ended) {
         if (!this.takeBarriersOnly()) return ran ? 'ran' : 'ended';
         ran = true;
@@ -175,7 +176,7 @@ export class Task implements TaskHooks {
       if (!operator.drainWanted) continue;
       operator.drainWanted = false;
       this.active = operator.index;
-      if (operator.operator?.drain?.(this.budget) === false) {
+      if (this.options.control.stop || operator.operator?.drain?.(this.budget) === false) {
         operator.drainWanted = true;
         this.drainWanted = true;
         return false;
@@ -196,7 +197,7 @@ export class Task implements TaskHooks {
     for (const { operator, index } of this.operators) {
       if (operator?.nextProcessingTime === undefined || operator.nextProcessingTime() > this.timerNow) continue;
       this.active = index;
-      if (operator.advanceProcessingTime?.(this.timerNow, this.budget) === false) return false;
+      if (this.options.control.stop || operator.advanceProcessingTime?.(this.timerNow, this.budget) === false) return false;
     }
     this.active = -1;
     this.timersDue = false;
@@ -263,7 +264,7 @@ export class Task implements TaskHooks {
   private runSource(source: SourceInput): boolean {
     if (this.sourceEnded) return false;
     this.tickSource(source);
-    if (this.watermarks.pending && !this.advanceWatermarks()) return true;
+    if ((this.watermarks.pending && !this.advanceWatermarks()) || this.options.control.stop) return true;
     this.active = 0;
     const status = source.run(this.options.control, this.deadline, this.triggered === undefined ? this.watermarkRecords : 0);
     this.active = -1;
@@ -324,9 +325,7 @@ export class Task implements TaskHooks {
   private takeBarriersOnly(): boolean {
     const element = this.options.gate?.poll();
     if (element === undefined) return false;
-    if (!(element instanceof RecordBatch)) {
-      if (element.type === 'barrier') this.takeControl(element);
-    }
+    if (!(element instanceof RecordBatch) && element.type === 'barrier') this.takeControl(element);
     return true;
   }
 
@@ -353,7 +352,7 @@ export class Task implements TaskHooks {
     for (const operator of this.operators) {
       if (operator.finished || this.options.finished) continue;
       this.active = operator.index;
-      if (operator.operator?.finish?.(this.budget) === false) return false;
+      if (this.options.control.stop || operator.operator?.finish?.(this.budget) === false) return false;
       operator.finished = true;
       // What it emitted last may have moved its followers' watermarks.
       if (operator.operator?.ownWatermarks === true) this.watermarkFrom(operator, Number.POSITIVE_INFINITY);
@@ -382,8 +381,6 @@ export class Task implements TaskHooks {
     for (const channel of this.options.channels) channel.send({ type: 'barrier', epoch: barrier.epoch, completed: barrier.completed });
     return true;
   }
-
-  // ---- what operators ask
 
   wake(): void {
     this.drainWanted = true;

@@ -6,7 +6,7 @@
  *  - window tables: one entry per (namespace, key), the namespace a number (a window's start); dropped by namespace;
  *  - timer tables: a set of (time, key) in order of time.
  *
- * Snapshots (DESIGN 5): `startSnapshot(epoch, completed)` costs nothing but bumping the epoch; `step` serialises in slices between
+ * Snapshots: `startSnapshot(epoch, completed)` costs nothing but bumping the epoch; `step` serialises in slices between
  * records. What an entry held at the barrier is what the snapshot holds: any access that hands out an entry not yet serialised
  * serialises it first. A delta holds what changed in the epochs (completed, epoch]; a base holds everything. Changes of epochs that
  * no confirmed checkpoint covers stay dirty.

@@ -10,6 +10,7 @@
  */
 import type { Key } from '../../common/key.js';
 import type { SnapshotFileWriter } from './snapshot-file-writer.js';
+import type { TableWalk } from './table.js';
 
 /** Changes that one interval may always have before tracking them is given up for a base. */
 const CHANGES_MIN = 1024;
@@ -20,6 +21,8 @@ export interface SnapshotCut {
   /** 0 in a base. */
   readonly after: number;
   readonly closing: number;
+  /** By table. */
+  readonly walks: TableWalk[];
 }
 
 /** The clock and the counters that all tables of a backend share. */

@@ -82,7 +82,7 @@ describe('ColumnGroup', () => {
     for (let key = 0; key < keys; key += 2) group.remove(group.find(hashKey(key), key));
     for (let key = 10_000; key < 10_200; key++) put(group, key, key);
     expect(group.generation).toBe(generation);
-    const cut = { file: {} as never, after: 1, closing: 2 };
+    const cut = { file: {} as never, after: 1, closing: 2, walks: [] };
     clock.cut = cut;
     clock.nextInterval();
     expect(group.walk(cut).step(10_000)).toBeGreaterThan(0);
@@ -94,7 +94,7 @@ describe('ColumnGroup', () => {
       const { group, clock, saved } = groupOf();
       clock.nextInterval();
       for (let key = 0; key < 1000; key++) put(group, key, key);
-      const cut = { file: {} as never, after, closing: 2 };
+      const cut = { file: {} as never, after, closing: 2, walks: [] };
       clock.cut = cut;
       clock.nextInterval();
       const walk = group.walk(cut);

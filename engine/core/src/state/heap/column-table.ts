@@ -30,12 +30,12 @@ export class ColumnTable implements HeapTable, Cells, RowCodec {
   /** One row of its own, through which values of other keys are checked and copied. */
   private readonly scratch: { readonly f64: Float64Array; readonly i32: Int32Array };
 
-  constructor(id: number, spec: TableSpec, context: TableContext, generate?: boolean) {
+  constructor(id: number, spec: TableSpec, context: TableContext) {
     this.id = id;
     this.spec = spec;
     this.context = context;
     this.key = context.key;
-    this.layout = rowLayoutOf(spec.name, spec.fields as readonly TableField[], generate);
+    this.layout = rowLayoutOf(spec.name, spec.fields as readonly TableField[], context.generateCode);
     this.others = new EntryTable(id, spec, context);
     this.groups = new Array(context.range.end - context.range.start + 1).fill(undefined);
     const f64 = new Float64Array(this.layout.stride);
@@ -153,10 +153,6 @@ export class ColumnTable implements HeapTable, Cells, RowCodec {
     const { stride } = this.layout;
     while (rows.remaining > 0) {
       const operation = rows.u8();
-      if (operation === OP_ROW) {
-        this.others.loadRow(rows, groupNumber);
-        continue;
-      }
       if (operation !== OP_PACKED) throw corrupt(`A row of the state "${this.spec.name}" is of an unknown form.`);
       const key = rows.f64();
       if (Number.isNaN(key)) throw corrupt(`A packed row of the state "${this.spec.name}" has no key.`);
@@ -169,6 +165,10 @@ export class ColumnTable implements HeapTable, Cells, RowCodec {
         else group.i32[row * stride * 2 + slot.at] = slot.type === 'int32' ? rows.i32() : rows.u8();
       }
     }
+  }
+
+  loadEntries(input: ByteReader): void {
+    this.others.loadEntries(input);
   }
 
   unload(removals: ByteReader, groupNumber: number): void {

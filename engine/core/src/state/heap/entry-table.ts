@@ -1,23 +1,15 @@
 /** A keyed state whose values are any objects: one entry per key, in a Map per key group (a Map holds no more than 2^24 entries). */
 import { readValue, writeValue } from '../../codec/row.js';
-import type { ByteReader, ByteWriter } from '../../common/bytes.js';
+import type { ByteReader } from '../../common/bytes.js';
+import { keyGroupOf } from '../../common/hash.js';
 import type { Key } from '../../common/key.js';
 import type { Cells } from './cells.js';
 import type { SnapshotCut } from './change-clock.js';
 import { type Entry, type EntryCodec, EntryContainer } from './entry.js';
-import { readMapContent, writeMapContent } from './map-content.js';
+import { EntryBlockReader, EntryRows } from './entry-rows.js';
 import { corrupt } from './snapshot-file-reader.js';
 import { OP_ROW, type TableSpec } from './snapshot-format.js';
-import {
-  type CurrentKey,
-  type HeapTable,
-  quickMapKey,
-  requireKey,
-  SequenceWalk,
-  type TableContext,
-  type TableWalk,
-  unwritable,
-} from './table.js';
+import { type CurrentKey, type HeapTable, quickMapKey, requireKey, SequenceWalk, type TableContext, type TableWalk } from './table.js';
 
 export class EntryTable implements HeapTable, Cells, EntryCodec {
   readonly id: number;
@@ -25,6 +17,8 @@ export class EntryTable implements HeapTable, Cells, EntryCodec {
   private readonly context: TableContext;
   private readonly key: CurrentKey;
   private readonly groups: (EntryContainer | undefined)[];
+  private readonly rows: EntryRows;
+  private blockReader: EntryBlockReader | undefined;
   /** What was found for the current key, while `foundSerial` is its number. */
   private found: Entry | undefined;
   private foundSerial = -0.5;
@@ -35,6 +29,7 @@ export class EntryTable implements HeapTable, Cells, EntryCodec {
     this.context = context;
     this.key = context.key;
     this.groups = new Array(context.range.end - context.range.start + 1).fill(undefined);
+    this.rows = new EntryRows(this, context);
   }
 
   private find(): Entry | undefined {
@@ -100,21 +95,8 @@ export class EntryTable implements HeapTable, Cells, EntryCodec {
     return new SequenceWalk(() => groups.next().value?.walk(cut));
   }
 
-  writeRow(cut: SnapshotCut, container: EntryContainer, entry: Entry): void {
-    const buffer = cut.file.rows(this.id, container.label);
-    buffer.out.u8(OP_ROW);
-    writeValue(buffer.out, entry.key);
-    try {
-      this.writeContent(buffer.out, entry.value);
-    } catch (error) {
-      throw unwritable(this.spec, error);
-    }
-    cut.file.endRow(buffer);
-  }
-
-  private writeContent(out: ByteWriter, value: unknown): void {
-    if (this.spec.kind === 'map') writeMapContent(out, value as Map<unknown, unknown>, this.context.classes);
-    else writeValue(out, value, this.context.classes);
+  gather(cut: SnapshotCut, container: EntryContainer, entry: Entry): number {
+    return this.rows.gather(cut, container.label, entry.key, entry.value);
   }
 
   writeRemoval(cut: SnapshotCut, container: EntryContainer, key: Key): void {
@@ -124,29 +106,26 @@ export class EntryTable implements HeapTable, Cells, EntryCodec {
     cut.file.endRow(buffer);
   }
 
-  load(rows: ByteReader, group: number): void {
-    while (rows.remaining > 0) {
-      if (rows.u8() !== OP_ROW) throw corrupt(`A row of the state "${this.spec.name}" is of an unknown form.`);
-      this.loadRow(rows, group);
+  load(): void {
+    throw corrupt(`A block of the state "${this.spec.name}" is of an unknown form.`);
+  }
+
+  loadEntries(input: ByteReader): void {
+    const { range, maxParallelism } = this.context;
+    this.blockReader ??= new EntryBlockReader(this.spec, this.context);
+    const { keys, values } = this.blockReader.read(input);
+    for (let row = 0; row < keys.length; row++) {
+      const key = keys[row] as Key;
+      const group = keyGroupOf(key, maxParallelism);
+      if (group >= range.start && group <= range.end) this.put(this.group(group - range.start), key, values[row]);
     }
   }
 
-  /** Adds or replaces one row whose operation has been read. */
-  loadRow(rows: ByteReader, group: number): void {
-    const key = requireKey(readValue(rows));
-    const container = this.group(group - this.context.range.start);
+  private put(container: EntryContainer, key: Key, value: unknown): void {
     const mapKey = quickMapKey(key);
-    const value = this.readContent(rows);
     const entry = container.entries.get(mapKey);
     if (entry === undefined) container.add(mapKey, key, value);
     else entry.value = value;
-  }
-
-  private readContent(rows: ByteReader): unknown {
-    if (this.spec.kind === 'map') return readMapContent(rows, this.context.classes);
-    const value = readValue(rows, this.context.classes);
-    if (this.spec.kind === 'list' && !Array.isArray(value)) throw corrupt(`A row of the list state "${this.spec.name}" is no list.`);
-    return value;
   }
 
   unload(removals: ByteReader, group: number): void {

@@ -1,3 +1,7 @@
+/**
+ * The entries of a container (a key group, or a pane of a window table) with their changes, and the walks over them.
+ * Invariant: an entry that the running snapshot wants is gathered before it can change, and encoded before anyone gets hold of it.
+ */
 import type { Key } from '../../common/key.js';
 import type { StateEntry } from '../backend.js';
 import { type ChangeClock, ChangeLists, type SnapshotCut } from './change-clock.js';
@@ -17,9 +21,18 @@ export class Entry implements StateEntry<unknown> {
   }
 }
 
+/**
+ * Rows that are written along with one that is touched: encoded alone, it would cost several times as much, and they have to be written
+ * anyway.
+ */
+const TOUCHED_ROWS = 32;
+
 /** How the entries of a table are written. */
 export interface EntryCodec {
-  writeRow(cut: SnapshotCut, container: EntryContainer, entry: Entry): void;
+  /** The table's place in a file's dictionary. */
+  readonly id: number;
+  /** Takes a row that is encoded at the latest by `cut.file.encodeGathered`; returns what it costs beyond one row. */
+  gather(cut: SnapshotCut, container: EntryContainer, entry: Entry): number;
   writeRemoval(cut: SnapshotCut, container: EntryContainer, key: Key): void;
 }
 
@@ -81,13 +94,16 @@ export class EntryContainer {
 
   private saveIfPending(entry: Entry): void {
     const cut = this.clock.cut;
-    if (cut !== undefined && this.clock.isPending(entry.touched, entry.saved)) this.save(cut, entry);
+    if (cut === undefined || !this.clock.isPending(entry.touched, entry.saved)) return;
+    this.save(cut, entry);
+    (cut.walks[this.codec.id] as TableWalk).step(TOUCHED_ROWS);
+    cut.file.encodeGathered();
   }
 
-  /** Writes an entry to the running snapshot. */
-  save(cut: SnapshotCut, entry: Entry): void {
-    this.codec.writeRow(cut, this, entry);
+  /** Gathers an entry for the running snapshot; returns what it costs beyond one row. */
+  save(cut: SnapshotCut, entry: Entry): number {
     entry.saved = cut.closing;
+    return this.codec.gather(cut, this, entry);
   }
 
   walk(cut: SnapshotCut): TableWalk {
@@ -120,9 +136,9 @@ class AllEntriesWalk implements TableWalk {
     for (; left > 0 && this.left > 0; left--, this.left--) {
       const next = this.iterator.next();
       if (next.done === true) this.left = 1;
-      else if (this.clock.isPending(next.value.touched, next.value.saved)) this.container.save(this.cut, next.value);
+      else if (this.clock.isPending(next.value.touched, next.value.saved)) left -= this.container.save(this.cut, next.value);
     }
-    return left;
+    return Math.max(0, left);
   }
 }
 
@@ -152,15 +168,15 @@ class ChangedEntriesWalk implements TableWalk {
     for (; this.list < this.lists.length; this.list++, this.removed = 0, this.changed = 0) {
       const list = this.lists[this.list] as EntryChanges[number];
       for (; this.removed < list.removed.length; this.removed++) {
-        if (left-- === 0) return 0;
+        if (left-- <= 0) return 0;
         this.codec.writeRemoval(this.cut, this.container, list.removed[this.removed] as Key);
       }
       for (; this.changed < list.changed.length; this.changed++) {
-        if (left-- === 0) return 0;
+        if (left-- <= 0) return 0;
         const entry = list.changed[this.changed] as Entry;
-        if (this.clock.isPending(entry.touched, entry.saved)) this.container.save(this.cut, entry);
+        if (this.clock.isPending(entry.touched, entry.saved)) left -= this.container.save(this.cut, entry);
       }
     }
-    return left;
+    return Math.max(0, left);
   }
 }

@@ -40,6 +40,12 @@ const KEYS: readonly Key[] = [
 ];
 const NAMESPACES = [0, 60_000, -1.5, 2 ** 40];
 
+/** Contents of several forms, as joins and mixed states have them. */
+function contentOfForm(a: number, b: number): unknown {
+  const elements = Array.from({ length: a % 4 }, (_, n): unknown => (b === 3 ? `element ${n}` : { n, at: a / 3 }));
+  return [{ left: elements, right: [a] }, elements, `text ${a}`, a / 3, { total: a, left: elements }][b];
+}
+
 interface Counter {
   count: number;
   sum: number;
@@ -64,6 +70,7 @@ const boxSum = new AggregatingStateDescriptor<number, Box, number>('box-sum', {
   },
   getResult: (accumulator) => accumulator.n,
 });
+const mixedState = new ValueStateDescriptor<unknown>('mixed');
 const listState = new ListStateDescriptor<Box>('list');
 const mapState = new MapStateDescriptor<Key, Box | number>('map');
 
@@ -81,6 +88,8 @@ function subtask(parallelism: number, index: number, generateCode: boolean, chai
     backend,
     box: backend.value(boxState),
     plain: backend.value(plainState),
+    mixed: backend.value(mixedState),
+    joined: backend.windows<{ left: unknown[]; right: unknown[] }>('joined'),
     counter: backend.value(counterState),
     flag: backend.reducing(flagState),
     sum: backend.aggregating(boxSum),
@@ -99,6 +108,8 @@ type Subtask = ReturnType<typeof subtask>;
 interface Model {
   box: Record<string, Box>;
   plain: Record<string, number>;
+  mixed: Record<string, unknown>;
+  joined: Record<string, { left: unknown[]; right: unknown[] }>;
   counter: Record<string, Counter>;
   flag: Record<string, { on: boolean; n: number }>;
   sum: Record<string, number>;
@@ -108,7 +119,19 @@ interface Model {
   timers: Record<string, number>;
 }
 
-const emptyModel = (): Model => ({ box: {}, plain: {}, counter: {}, flag: {}, sum: {}, list: {}, map: {}, windows: {}, timers: {} });
+const emptyModel = (): Model => ({
+  box: {},
+  plain: {},
+  mixed: {},
+  joined: {},
+  counter: {},
+  flag: {},
+  sum: {},
+  list: {},
+  map: {},
+  windows: {},
+  timers: {},
+});
 
 /** Empties the timers; only for backends that are not used afterwards. */
 function dump(subtasks: readonly Subtask[]): Model {
@@ -123,6 +146,11 @@ function dump(subtasks: readonly Subtask[]): Model {
       model.plain,
       contentOf(backend, plainState as never, () => task.plain.value()),
     );
+    Object.assign(
+      model.mixed,
+      contentOf(backend, mixedState as never, () => task.mixed.value()),
+    );
+    Object.assign(model.joined, windowContentOf(task.joined as never));
     Object.assign(
       model.counter,
       contentOf(backend, counterState as never, () => task.counter.value()),
@@ -216,6 +244,29 @@ class Run {
         plain.update(a / b);
         this.model.plain[idOf(key)] = a / b;
       }
+    },
+    mixed: (key, a, b) => {
+      const { mixed } = this.at(key);
+      expect(mixed.value()).toEqual(this.model.mixed[idOf(key)]);
+      mixed.update(contentOfForm(a, b));
+      this.model.mixed[idOf(key)] = contentOfForm(a, b);
+    },
+    joined: (key, a, b) => {
+      const namespace = NAMESPACES[b % NAMESPACES.length] as number;
+      const id = `${namespace} ${idOf(key)}`;
+      const { joined } = this.at(key);
+      const side = a % 2 === 0 ? 'left' : 'right';
+      const entry = joined.entry(namespace, key) ?? joined.insert(namespace, key, { left: [], right: [] });
+      entry.value[side].push(contentOfForm(a, b));
+      const expected = this.model.joined[id] ?? { left: [], right: [] };
+      expected[side].push(contentOfForm(a, b));
+      this.model.joined[id] = expected;
+      expect(entry.value).toEqual(expected);
+    },
+    joinedDrop: (_key, _a, b) => {
+      const namespace = NAMESPACES[b % NAMESPACES.length] as number;
+      for (const { joined } of this.subtasks) joined.drop(namespace);
+      for (const id of Object.keys(this.model.joined)) if (id.startsWith(`${namespace} `)) delete this.model.joined[id];
     },
     counterUpdate: (key, a, b) => {
       const { counter } = this.at(key);
@@ -435,6 +486,7 @@ const WEIGHTS: Record<string, number> = {
   confirm: 4,
   restore: 1,
   window: 5,
+  joined: 4,
   timerRegister: 3,
   counterUpdate: 3,
 };
@@ -456,7 +508,7 @@ describe('heap backend against a model', () => {
             run.end();
           },
         ),
-        { seed: 20260101, numRuns: 250 },
+        { seed: 20260101, numRuns: 150 },
       );
     });
   }

@@ -4,7 +4,7 @@ import { MillstreamError } from '../../common/errors.js';
 import type { KeyedSnapshotFile } from '../backend.js';
 import type { KeyGroupRange } from '../key-group.js';
 import { corrupt, readingFile, readSnapshotFrame, type SnapshotFrame } from './snapshot-file-reader.js';
-import { BLOCK_DROPS, BLOCK_REMOVALS, BLOCK_ROWS, type TableSpec, tableKeyOf } from './snapshot-format.js';
+import { BLOCK_DROPS, BLOCK_ENTRIES, BLOCK_REMOVALS, BLOCK_ROWS, type TableSpec, tableKeyOf } from './snapshot-format.js';
 import { type HeapTable, requireNamespace } from './table.js';
 
 /** Where restored rows go. */
@@ -73,14 +73,18 @@ function applyFile(
   isDropped: (table: string, namespace: number) => boolean,
 ): void {
   const { start, end } = target.keyGroupRange;
-  for (const type of [BLOCK_REMOVALS, BLOCK_ROWS]) {
+  for (const type of [BLOCK_REMOVALS, BLOCK_ROWS, BLOCK_ENTRIES]) {
     for (const block of frame.blocks) {
-      if (block.type !== type || block.group < start || block.group > end) continue;
+      if (block.type !== type || block.lastGroup < start || block.firstGroup > end) continue;
       const table = tables[block.table] as HeapTable;
       const spec = frame.tables[block.table] as TableSpec;
       const input = new ByteReader(bytes, block.start, block.end);
-      if (type === BLOCK_REMOVALS) table.unload(input, block.group);
-      else table.load(input, block.group, spec, (namespace) => isDropped(tableKeyOf(spec), namespace));
+      const { firstGroup, lastGroup } = block;
+      const isGone = (namespace: number): boolean => isDropped(tableKeyOf(spec), namespace);
+      if (type === BLOCK_ENTRIES) table.loadEntries(input, firstGroup < start || lastGroup > end, isGone);
+      else if (firstGroup !== lastGroup) throw corrupt(`A block of rows is of the key groups ${firstGroup} to ${lastGroup}.`);
+      else if (type === BLOCK_REMOVALS) table.unload(input, firstGroup);
+      else table.load(input, firstGroup, spec, isGone);
     }
   }
 }

@@ -23,11 +23,20 @@ export class HeapSnapshot implements KeyedSnapshot {
   step(rows: number): boolean {
     invariant(this.state !== 'aborted', `The keyed snapshot of epoch ${this.epoch} was aborted and cannot go on`);
     if (this.state === 'done') return true;
-    if (this.walk.step(Math.max(1, rows)) === 0) return false;
+    if (!this.slice(rows)) return false;
     this.file.finish();
     this.state = 'done';
     this.onDone();
     return true;
+  }
+
+  /** Returns whether all was visited. What was gathered may change after the slice, so that an error in it ends the snapshot. */
+  private slice(rows: number): boolean {
+    this.state = 'aborted';
+    const left = this.walk.step(Math.max(1, rows));
+    this.file.encodeGathered();
+    this.state = 'running';
+    return left > 0;
   }
 
   get info(): KeyedSnapshotInfo {

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { schema } from '../../codec/schema.js';
-import { MillstreamError } from '../../common/errors.js';
 import { keyGroupOf } from '../../common/hash.js';
 import type { Key } from '../../common/key.js';
 import type { KeyedSnapshotFile } from '../backend.js';
 import { ListStateDescriptor, MapStateDescriptor, ReducingStateDescriptor, ValueStateDescriptor } from '../descriptors.js';
-import { CollectedSnapshot, contentOf, takeSnapshot, windowContentOf } from './heap.test.support.js';
+import { CollectedSnapshot, codeOf, contentOf, takeSnapshot, windowContentOf } from './heap.test.support.js';
 import { HeapStateBackend, type HeapStateBackendOptions } from './heap-state-backend.js';
 
 interface Counter {
@@ -29,16 +28,6 @@ function restored(chain: readonly KeyedSnapshotFile[], options: Partial<HeapStat
 function boxesOf(backend: HeapStateBackend): Record<string, unknown> {
   const state = backend.value(boxes);
   return contentOf(backend, boxes as never, () => state.value()?.n);
-}
-
-function codeOf(action: () => unknown): string | undefined {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof MillstreamError) return error.code;
-    throw error;
-  }
-  return undefined;
 }
 
 /** Sets the boxes of keys 0 to 9 to `n`. */
@@ -257,55 +246,6 @@ describe('restore', () => {
     expect(codeOf(() => restored([base], { maxParallelism: 32 }))).toBe('MAX_PARALLELISM_MISMATCH');
     expect(() => restored([delta])).toThrow(/"chk-2\/keyed-0".*damaged/);
     expect(codeOf(() => restored([base, { ...delta, info: { ...delta.info, epoch: 3 } }]))).toBe('CORRUPT_DATA');
-  });
-});
-
-describe('damaged files', () => {
-  function fileOfAllKinds(): KeyedSnapshotFile[] {
-    const backend = backendOf();
-    const all = { box: backend.value(boxes), counter: backend.value(counters), list: backend.list(new ListStateDescriptor('list')) };
-    const map = backend.map(new MapStateDescriptor<Key, string>('map'));
-    const write = (): void => {
-      for (const key of [1, 2.5, 'text', true, 3n, [1, 'a']] as Key[]) {
-        backend.setCurrentKey(key);
-        all.box.update({ n: 1 });
-        all.counter.update({ count: 1, sum: 2 });
-        all.list.add('element');
-        map.put([1, 'x'], 'value');
-        backend.windows('windows').insert(5, key, { n: 1 });
-        backend.timers('timers').register(5, key);
-      }
-    };
-    write();
-    const base = takeSnapshot(backend, 1);
-    all.box.clear();
-    backend.windows('windows').drop(5);
-    backend.timers('timers').poll(5);
-    return [base, takeSnapshot(backend, 2, 1)];
-  }
-
-  it.each([0, 1])('file %i of a chain: every cut is noticed, and the path is named', (index) => {
-    const chain = fileOfAllKinds();
-    const file = chain[index] as KeyedSnapshotFile;
-    for (let length = 0; length < file.bytes.length; length++) {
-      const damaged = chain.with(index, { ...file, bytes: file.bytes.subarray(0, length) });
-      expect(() => restored(damaged)).toThrow(file.path);
-      expect(codeOf(() => restored(damaged))).toBe('CORRUPT_DATA');
-    }
-  });
-
-  it.each([0, 1])('file %i of a chain: a changed byte gives a typed error or some state', (index) => {
-    const chain = fileOfAllKinds();
-    const file = chain[index] as KeyedSnapshotFile;
-    let refused = 0;
-    for (let at = 0; at < file.bytes.length; at++) {
-      for (const flip of [0x01, 0x80, 0xff]) {
-        const bytes = Uint8Array.from(file.bytes);
-        bytes[at] = (bytes[at] as number) ^ flip;
-        if (codeOf(() => restored(chain.with(index, { ...file, bytes }))) !== undefined) refused++;
-      }
-    }
-    expect(refused).toBeGreaterThan(100);
   });
 });
 

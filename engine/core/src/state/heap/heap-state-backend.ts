@@ -56,7 +56,7 @@ export interface HeapStateBackendOptions {
   readonly checked?: boolean;
   /** Codecs of the classes whose instances values may hold. */
   readonly classes?: ClassRegistry;
-  /** Whether rows are read and written by generated code. Default: where the process allows it. */
+  /** Whether generated code reads and writes rows and encodes values. Default: where the process allows it. */
   readonly generateCode?: boolean;
 }
 
@@ -66,7 +66,6 @@ export class HeapStateBackend implements KeyedStateBackend {
   private readonly clock = new ChangeClock();
   private readonly key: CurrentKey;
   private readonly context: TableContext;
-  private readonly generateCode: boolean | undefined;
   private readonly detector: ChangeDetector | undefined;
   private readonly tables: HeapTable[] = [];
   private readonly tablesByKey = new Map<string, HeapTable>();
@@ -76,17 +75,16 @@ export class HeapStateBackend implements KeyedStateBackend {
   private confirmedInterval = 0;
 
   constructor(options: HeapStateBackendOptions) {
-    const { keyGroupRange, maxParallelism, classes, baseEvery = BASE_EVERY_DEFAULT } = options;
+    const { keyGroupRange, maxParallelism, classes, generateCode, baseEvery = BASE_EVERY_DEFAULT } = options;
     if (!Number.isSafeInteger(baseEvery) || baseEvery < 0) {
       throw new MillstreamError('INVALID_OPTION', `Cannot take a base every ${baseEvery} deltas: give 0 or a positive integer.`);
     }
     this.keyGroupRange = keyGroupRange;
     this.maxParallelism = maxParallelism;
-    this.generateCode = options.generateCode;
     this.detector = options.checked === true ? new ChangeDetector(classes) : undefined;
     this.history = new SnapshotHistory(baseEvery);
     this.key = new CurrentKey(keyGroupRange, maxParallelism);
-    this.context = { clock: this.clock, key: this.key, range: keyGroupRange, maxParallelism, classes };
+    this.context = { clock: this.clock, key: this.key, range: keyGroupRange, maxParallelism, classes, generateCode };
   }
 
   setCurrentKey(key: Key): void {
@@ -170,7 +168,7 @@ export class HeapStateBackend implements KeyedStateBackend {
     if (spec.kind === 'window') return new WindowPanes(id, spec, context);
     if (spec.kind === 'timer') return new TimerQueue(id, spec, context);
     const isSimple = spec.kind !== 'list' && spec.kind !== 'map';
-    if (isSimple && spec.fields !== undefined && isNumericSchema(spec.fields)) return new ColumnTable(id, spec, context, this.generateCode);
+    if (isSimple && spec.fields !== undefined && isNumericSchema(spec.fields)) return new ColumnTable(id, spec, context);
     return new EntryTable(id, spec, context);
   }
 
@@ -202,7 +200,7 @@ export class HeapStateBackend implements KeyedStateBackend {
       header,
       this.tables.map((table) => table.spec),
     );
-    const cut = { file, after: isDelta ? predecessor.interval : 0, closing };
+    const cut: SnapshotCut = { file, after: isDelta ? predecessor.interval : 0, closing, walks: [] };
     clock.cut = cut;
     clock.floor = this.confirmedInterval;
     clock.nextInterval();
@@ -214,7 +212,8 @@ export class HeapStateBackend implements KeyedStateBackend {
   }
 
   private walk(cut: SnapshotCut): SequenceWalk {
-    const walks = this.tables.map((table) => table.walk(cut)).values();
+    for (const table of this.tables) cut.walks.push(table.walk(cut));
+    const walks = cut.walks.values();
     return new SequenceWalk(() => walks.next().value);
   }
 

@@ -1,4 +1,5 @@
 /** What the tests of the heap backend share: whole snapshots as files, and the content of backends as plain data. */
+import { MillstreamError } from '../../common/errors.js';
 import { mapKeyOf } from '../../common/hash.js';
 import type { Key } from '../../common/key.js';
 import type { KeyedSnapshot, KeyedSnapshotFile, KeyedStateBackend, WindowTable } from '../backend.js';
@@ -49,4 +50,15 @@ export function windowContentOf(table: WindowTable<unknown>): Record<string, unk
     for (const [key, entry] of table.entries(namespace)) content[`${namespace} ${idOf(key)}`] = structuredClone(entry.value);
   }
   return content;
+}
+
+/** The code of the error that an action throws; undefined if it throws none. */
+export function codeOf(action: () => unknown): string | undefined {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof MillstreamError) return error.code;
+    throw error;
+  }
+  return undefined;
 }

@@ -2,11 +2,8 @@
  * The content of a map state. A JavaScript Map compares tuples by identity, so entries lie under `mapKeyOf` of their key; where that is
  * not the key itself, the value is wrapped with its key.
  */
-import type { ClassRegistry } from '../../codec/class-registry.js';
-import { readValue, writeValue } from '../../codec/row.js';
-import type { ByteReader, ByteWriter } from '../../common/bytes.js';
 import type { Key } from '../../common/key.js';
-import { quickMapKey, requireKey } from './table.js';
+import { quickMapKey } from './table.js';
 
 /** A value whose map key is not its key. */
 class Wrapped {
@@ -33,21 +30,4 @@ export function valueOfContent(stored: unknown): unknown {
 export function putContent(map: Map<unknown, unknown>, key: Key, value: unknown): void {
   const mapKey = quickMapKey(key);
   map.set(mapKey, mapKey === key || typeof key === 'number' ? value : new Wrapped(key, value));
-}
-
-export function writeMapContent(out: ByteWriter, map: Map<unknown, unknown>, classes: ClassRegistry | undefined): void {
-  out.varint(map.size);
-  for (const [mapKey, stored] of map) {
-    writeValue(out, keyOfContent(mapKey, stored));
-    writeValue(out, valueOfContent(stored), classes);
-  }
-}
-
-export function readMapContent(input: ByteReader, classes: ClassRegistry | undefined): Map<unknown, unknown> {
-  const map = new Map<unknown, unknown>();
-  for (let left = input.varint(); left > 0; left--) {
-    const key = requireKey(readValue(input));
-    putContent(map, key, readValue(input, classes));
-  }
-  return map;
 }

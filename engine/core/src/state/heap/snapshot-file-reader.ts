@@ -4,8 +4,8 @@ import { ByteReader } from '../../common/bytes.js';
 import { MillstreamError } from '../../common/errors.js';
 import type { KeyedSnapshotFile } from '../backend.js';
 import {
-  BLOCK_DROPS,
   BLOCK_END,
+  BLOCK_ENTRIES,
   FIELD_TYPES,
   SNAPSHOT_MAGIC,
   SNAPSHOT_VERSION,
@@ -18,7 +18,8 @@ import {
 export interface SnapshotBlock {
   readonly type: number;
   readonly table: number;
-  readonly group: number;
+  readonly firstGroup: number;
+  readonly lastGroup: number;
   readonly start: number;
   readonly end: number;
 }
@@ -79,14 +80,15 @@ function readBlocks(input: ByteReader, tableCount: number): SnapshotBlock[] {
   for (;;) {
     const type = input.u8();
     if (type === BLOCK_END) break;
-    if (type > BLOCK_DROPS) throw corrupt(`There is no block of type ${type}.`);
+    if (type > BLOCK_ENTRIES) throw corrupt(`There is no block of type ${type}.`);
     const table = input.varint();
     if (table >= tableCount) throw corrupt(`A block belongs to table ${table} of ${tableCount}.`);
-    const group = input.varint();
+    const firstGroup = input.varint();
+    const lastGroup = input.varint();
     const byteCount = input.u32();
     const start = input.at;
     input.bytes(byteCount);
-    blocks.push({ type, table, group, start, end: input.at });
+    blocks.push({ type, table, firstGroup, lastGroup, start, end: input.at });
   }
   input.f64();
   if (input.remaining !== 0) throw corrupt(`${input.remaining} bytes follow its end.`);

@@ -1,7 +1,8 @@
 /**
  * Writes a keyed snapshot file (snapshot-format.ts). Rows arrive in any order: each (table, key group) has a buffer that becomes a block
- * when it is full, or when all buffers together are.
- * Invariants: 1. a chunk given to the sink is not touched again; 2. buffered bytes are bounded by `BUFFERED_BYTES_MAX` and one row.
+ * when it is full, or when all buffers together are. Entries come as whole blocks.
+ * Invariants: 1. a chunk given to the sink is not touched again; 2. buffered bytes are bounded by `BUFFERED_BYTES_MAX` and one row or
+ * block.
  */
 import { ROW_FORMAT_VERSION } from '../../codec/row.js';
 import { ByteWriter } from '../../common/bytes.js';
@@ -9,6 +10,7 @@ import type { SnapshotSink } from '../backend.js';
 import {
   BLOCK_DROPS,
   BLOCK_END,
+  BLOCK_ENTRIES,
   BLOCK_REMOVALS,
   BLOCK_ROWS,
   FIELD_TYPES,
@@ -20,12 +22,12 @@ import {
 } from './snapshot-format.js';
 
 const CHUNK_BYTES = 256 * 1024;
-/** Most snapshots of small state never grow beyond this. */
+/** Of the first chunk: most snapshots of small state never grow beyond this. */
 const CHUNK_START_BYTES = 8 * 1024;
 const BLOCK_BYTES = 64 * 1024;
 const BUFFERED_BYTES_MAX = 1024 * 1024;
-/** A block's type, table, key group and byte count at most. */
-const BLOCK_HEADER_BYTES = 1 + 8 + 8 + 4;
+/** A block's type, table, key groups and byte count at most. */
+const BLOCK_HEADER_BYTES = 1 + 8 + 8 + 8 + 4;
 
 /** What a file's header says. */
 export interface SnapshotFileHeader {
@@ -33,6 +35,11 @@ export interface SnapshotFileHeader {
   readonly epoch: number;
   readonly maxParallelism: number;
   readonly keyGroups: { readonly start: number; readonly end: number };
+}
+
+/** Rows that were gathered in a slice, and have to be encoded before it ends. */
+export interface RowBatch {
+  encode(): void;
 }
 
 /** The rows or removals of one key group of one table that are not in a block yet. */
@@ -70,6 +77,8 @@ export class SnapshotFileWriter {
   /** Bytes given to the sink. */
   length = 0;
   rowCount = 0;
+  /** Where the payload of a block of entries is made; call `entries` then. */
+  readonly payload: ByteWriter = new ByteWriter(CHUNK_START_BYTES);
   private readonly sink: SnapshotSink;
   private readonly groups: { readonly start: number; readonly end: number };
   private readonly rowBuffers: BlockBuffer[][];
@@ -77,6 +86,7 @@ export class SnapshotFileWriter {
   private readonly dropBuffers: (BlockBuffer | undefined)[];
   private filled: BlockBuffer[] = [];
   private buffered = 0;
+  private gathered: RowBatch[] = [];
   private chunk = new ByteWriter(CHUNK_START_BYTES);
 
   constructor(sink: SnapshotSink, header: SnapshotFileHeader, tables: readonly TableSpec[]) {
@@ -161,16 +171,39 @@ export class SnapshotFileWriter {
 
   /** `buffer` stays in `filled` with nothing counted; `flush` skips it there. */
   private writeBlock(buffer: BlockBuffer): void {
-    const payload = buffer.out.view8();
+    this.block(buffer.type, buffer.table, buffer.group, buffer.group, buffer.out);
+    this.buffered -= buffer.out.length;
+    buffer.clear();
+  }
+
+  private block(type: number, table: number, firstGroup: number, lastGroup: number, payload: ByteWriter): void {
     if (this.chunk.length + BLOCK_HEADER_BYTES + payload.length > CHUNK_BYTES) this.writeChunk();
     const chunk = this.chunk;
-    chunk.u8(buffer.type);
-    chunk.varint(buffer.table);
-    chunk.varint(buffer.group);
+    chunk.u8(type);
+    chunk.varint(table);
+    chunk.varint(firstGroup);
+    chunk.varint(lastGroup);
     chunk.u32(payload.length);
-    chunk.bytes(payload);
-    this.buffered -= payload.length;
-    buffer.clear();
+    chunk.bytes(payload.view8());
+  }
+
+  /** Asks for `encode` before the slice ends. */
+  gathering(batch: RowBatch): void {
+    this.gathered.push(batch);
+  }
+
+  /** Encodes what was gathered. */
+  encodeGathered(): void {
+    const { gathered } = this;
+    if (gathered.length === 0) return;
+    this.gathered = [];
+    for (const batch of gathered) batch.encode();
+  }
+
+  /** Writes the block of entries that was made in `payload`. */
+  entries(table: number, firstGroup: number, lastGroup: number, rows: number): void {
+    this.rowCount += rows;
+    this.block(BLOCK_ENTRIES, table, firstGroup, lastGroup, this.payload);
   }
 
   private flush(): void {
@@ -182,7 +215,7 @@ export class SnapshotFileWriter {
     if (this.chunk.length === 0) return;
     this.length += this.chunk.length;
     this.sink.write(this.chunk.view8());
-    this.chunk = new ByteWriter(CHUNK_START_BYTES);
+    this.chunk = new ByteWriter(CHUNK_BYTES);
   }
 
   /** Writes all that is left. */

@@ -9,13 +9,13 @@
 import { execFileSync } from 'node:child_process';
 import { systemClock } from '../../common/clock.js';
 import { type Random, seededRandom } from '../../common/random.js';
-import type { KeyedSnapshotFile } from '../backend.js';
+import type { KeyedSnapshotInfo } from '../backend.js';
 import { ListStateDescriptor, ValueStateDescriptor } from '../descriptors.js';
 import { HeapStateBackend } from './heap-state-backend.js';
 
 const GROUPS = 128;
 const SLICE_ROWS = 500;
-const SNAPSHOTS = 9;
+const SNAPSHOTS = 5;
 const TOUCHES_PER_SLICE = 250;
 
 interface Case {
@@ -130,14 +130,13 @@ function backendOf(): HeapStateBackend {
 interface Taken {
   readonly ms: number;
   readonly longestSliceMs: number;
-  readonly file: KeyedSnapshotFile;
+  readonly info: KeyedSnapshotInfo;
 }
 
-function take(backend: HeapStateBackend, epoch: number, between: () => void): Taken {
-  const chunks: Uint8Array[] = [];
+function take(backend: HeapStateBackend, epoch: number, between: () => void, chunks?: Uint8Array[]): Taken {
   let longestSliceMs = 0;
   const start = threadMs();
-  const running = backend.startSnapshot(epoch, 0, { write: (chunk) => void chunks.push(chunk) });
+  const running = backend.startSnapshot(epoch, 0, { write: (chunk) => void chunks?.push(chunk) });
   for (;;) {
     const begin = systemClock.monotonic();
     const done = running.step(SLICE_ROWS);
@@ -146,7 +145,7 @@ function take(backend: HeapStateBackend, epoch: number, between: () => void): Ta
     between();
   }
   const ms = threadMs() - start;
-  return { ms, longestSliceMs, file: { info: running.info, bytes: Buffer.concat(chunks), path: 'bench' } };
+  return { ms, longestSliceMs, info: running.info };
 }
 
 function run(name: string): void {
@@ -174,7 +173,9 @@ function run(name: string): void {
     touchMs = threadMs() - start;
     return ms - touchMs;
   });
-  const file = (quiet[0] as Taken).file;
+  const chunks: Uint8Array[] = [];
+  const { info } = take(backend, epoch, () => {}, chunks);
+  const file = { info, bytes: Buffer.concat(chunks), path: 'bench' };
   const start = threadMs();
   backendOf().restore([[file]]);
   const result = {
@@ -192,5 +193,5 @@ const [first, ...others] = process.argv.slice(2);
 if (first !== undefined && others.length === 0) run(first);
 else {
   const names = first === undefined ? Object.keys(CASES) : [first, ...others];
-  for (const name of names) execFileSync(process.execPath, ['--expose-gc', import.meta.filename, name], { stdio: 'inherit' });
+  for (const name of names) execFileSync(process.execPath, [import.meta.filename, name], { stdio: 'inherit' });
 }

@@ -98,11 +98,16 @@ export interface TableContext {
   readonly range: KeyGroupRange;
   readonly maxParallelism: number;
   readonly classes: ClassRegistry | undefined;
+  /** Whether functions may be generated; undefined: where the process allows it. */
+  readonly generateCode: boolean | undefined;
 }
 
 /** A walk over what a snapshot holds, in slices. */
 export interface TableWalk {
-  /** Visits at most `rows` rows. Returns what is left of them; 0 if it may not be done. */
+  /**
+   * Visits at most `rows` rows, where a long list counts as several. Returns what is left of them; 0 if it may not be done. May be called
+   * again when it is done.
+   */
   step(rows: number): number;
 }
 
@@ -113,8 +118,10 @@ export interface HeapTable {
   readonly spec: TableSpec;
   /** Starts to serialise at the barrier; `clock.cut` is `cut` until the walk is done or the snapshot aborted. */
   walk(cut: SnapshotCut): TableWalk;
-  /** Adds or replaces the rows of a block; `source` is the table in the file's dictionary. */
+  /** Adds or replaces the rows of a block of rows; `source` is the table in the file's dictionary. */
   load(rows: ByteReader, group: number, source: TableSpec, isDropped: (namespace: number) => boolean): void;
+  /** Adds or replaces the entries of a block. `isForeign`: some may be of key groups that are not this backend's. */
+  loadEntries(input: ByteReader, isForeign: boolean, isDropped: (namespace: number) => boolean): void;
   /** Removes the keys of a block. */
   unload(removals: ByteReader, group: number): void;
 }

@@ -181,6 +181,10 @@ export class TimerQueue implements HeapTable, TimerTable, TimerCodec {
     this.read(rows, (time, key) => this.register(time, key));
   }
 
+  loadEntries(): void {
+    throw corrupt(`A timer of "${this.spec.name}" is of an unknown form.`);
+  }
+
   unload(removals: ByteReader): void {
     this.read(removals, (time, key) => this.delete(time, key));
   }

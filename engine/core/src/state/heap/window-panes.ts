@@ -12,18 +12,10 @@ import type { Key } from '../../common/key.js';
 import type { StateEntry, WindowTable } from '../backend.js';
 import { type ChangeClock, ChangeLists, type SnapshotCut } from './change-clock.js';
 import { type Entry, type EntryCodec, EntryContainer } from './entry.js';
+import { EntryBlockReader, EntryRows } from './entry-rows.js';
 import { corrupt } from './snapshot-file-reader.js';
 import { OP_NAMESPACE, OP_ROW, type TableSpec } from './snapshot-format.js';
-import {
-  type HeapTable,
-  quickMapKey,
-  requireKey,
-  requireNamespace,
-  SequenceWalk,
-  type TableContext,
-  type TableWalk,
-  unwritable,
-} from './table.js';
+import { type HeapTable, quickMapKey, requireKey, requireNamespace, SequenceWalk, type TableContext, type TableWalk } from './table.js';
 
 class Pane extends EntryContainer {
   /** The interval in which it was made. */
@@ -47,6 +39,8 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
   private last: Pane | undefined;
   /** Panes dropped since the barrier, before the running walk came to them. */
   private orphans: Pane[] = [];
+  private readonly rows: EntryRows;
+  private blockReader: EntryBlockReader | undefined;
 
   constructor(id: number, spec: TableSpec, context: TableContext) {
     this.id = id;
@@ -54,6 +48,7 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
     this.context = context;
     this.clock = context.clock;
     this.drops = new ChangeLists(context.clock, () => undefined);
+    this.rows = new EntryRows(this, context);
   }
 
   private pane(namespace: number): Pane | undefined {
@@ -145,17 +140,8 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
     });
   }
 
-  writeRow(cut: SnapshotCut, container: EntryContainer, entry: Entry): void {
-    const buffer = cut.file.rows(this.id, keyGroupOf(entry.key, this.context.maxParallelism));
-    buffer.setNamespace(container.label);
-    buffer.out.u8(OP_ROW);
-    writeValue(buffer.out, entry.key);
-    try {
-      writeValue(buffer.out, entry.value, this.context.classes);
-    } catch (error) {
-      throw unwritable(this.spec, error);
-    }
-    cut.file.endRow(buffer);
+  gather(cut: SnapshotCut, container: EntryContainer, entry: Entry): number {
+    return this.rows.gather(cut, container.label, entry.key, entry.value);
   }
 
   writeRemoval(cut: SnapshotCut, container: EntryContainer, key: Key): void {
@@ -166,19 +152,20 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
     cut.file.endRow(buffer);
   }
 
-  load(rows: ByteReader, _group: number, _source: TableSpec, isDropped: (namespace: number) => boolean): void {
-    let namespace = Number.NaN;
-    while (rows.remaining > 0) {
-      const operation = rows.u8();
-      if (operation === OP_NAMESPACE) {
-        namespace = requireNamespace(rows.f64());
-        continue;
-      }
-      if (operation !== OP_ROW || Number.isNaN(namespace))
-        throw corrupt(`A row of the window table "${this.spec.name}" is of an unknown form.`);
-      const key = requireKey(readValue(rows));
-      const value = readValue(rows, this.context.classes);
-      if (!isDropped(namespace)) this.put(namespace, key, value);
+  load(): void {
+    throw corrupt(`A block of the window table "${this.spec.name}" is of an unknown form.`);
+  }
+
+  loadEntries(input: ByteReader, isForeign: boolean, isDropped: (namespace: number) => boolean): void {
+    const { range, maxParallelism } = this.context;
+    this.blockReader ??= new EntryBlockReader(this.spec, this.context);
+    const { keys, values, namespaces } = this.blockReader.read(input);
+    for (let row = 0; row < keys.length; row++) {
+      const key = keys[row] as Key;
+      const namespace = namespaces[row] as number;
+      if (isDropped(namespace)) continue;
+      const group = isForeign ? keyGroupOf(key, maxParallelism) : range.start;
+      if (group >= range.start && group <= range.end) this.put(namespace, key, values[row]);
     }
   }
 

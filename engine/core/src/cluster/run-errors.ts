@@ -1,0 +1,48 @@
+/** Errors that end a run, and what they say to do. */
+import { checkpointCorruptError } from '../checkpoint/checkpoint-errors.js';
+import type { RestorePoint } from '../checkpoint/restore-point.js';
+import type { CheckpointStorage } from '../checkpoint/storage.js';
+import { diskErrorCode, diskFullError, isDiskFull } from '../common/disk-error.js';
+import type { ErrorCode } from '../common/error-codes.js';
+import { MillstreamError } from '../common/errors.js';
+
+/** Errors that another attempt would only meet again: the program, the checkpoint or the results must change first. */
+const FINAL_ERRORS: ReadonlySet<ErrorCode> = new Set([
+  'CHECKPOINT_CORRUPT',
+  'CHECKPOINT_VERSION',
+  'GRAPH_DIFFERS',
+  'MAX_PARALLELISM_MISMATCH',
+  'PROGRAM_CHANGED',
+  'PROGRAM_FAILED',
+  'PROGRAM_SIDE_EFFECT',
+  'SINK_DATA_LOSS',
+  'STATE_CHANGED_WITHOUT_UPDATE',
+  'STATE_INCOMPATIBLE',
+]);
+
+/** Whether a restart is of no use, whatever the restart strategy says. */
+export function isFinal(error: MillstreamError): boolean {
+  return FINAL_ERRORS.has(error.code);
+}
+
+/** A slot that finds a damaged file does not know which checkpoint was before the one it restores from. */
+export function offerPrevious(error: MillstreamError, point: RestorePoint | undefined): MillstreamError {
+  if (error.code !== 'CHECKPOINT_CORRUPT' || point?.previous === undefined) return error;
+  const { path, expected, actual } = error.details;
+  return checkpointCorruptError({ path: String(path), expected: String(expected), actual: String(actual), previous: point.previous });
+}
+
+/** Makes the directory of a run's checkpoints. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE. */
+export async function prepareDirectory(storage: CheckpointStorage): Promise<void> {
+  try {
+    await storage.prepare();
+  } catch (cause) {
+    if (isDiskFull(cause)) throw diskFullError('make the checkpoint directory', storage.directory, cause);
+    if (diskErrorCode(cause) === undefined) throw cause;
+    throw new MillstreamError(
+      'CHECKPOINT_DIRECTORY_UNWRITABLE',
+      `Cannot write checkpoints to '${storage.directory}': ${(cause as Error).message}. Make the directory writable, or choose another with --checkpoint-dir or execution.checkpointing.dir.`,
+      { cause, details: { path: storage.directory } },
+    );
+  }
+}

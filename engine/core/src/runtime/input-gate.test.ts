@@ -1,0 +1,163 @@
+/** Alignment of barriers over several channels. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { InputChannel } from '../network/channel.js';
+import type { StreamElement } from '../network/element.js';
+import { InputGate } from './input-gate.js';
+
+/** A channel of scripted elements; watermarks stand for records, since they are as easily told apart. */
+class ScriptedChannel implements InputChannel {
+  readonly elements: StreamElement[] = [];
+
+  poll(): StreamElement | undefined {
+    return this.elements.shift();
+  }
+
+  recycle(): void {}
+}
+
+interface Delivered {
+  readonly channel: number;
+  /** Barriers that the channel had delivered before. */
+  readonly epoch: number;
+}
+
+interface Run {
+  readonly delivered: Delivered[];
+  /** Epochs in the order of their alignment, with the number of elements that were delivered before. */
+  readonly aligned: { readonly epoch: number; readonly completed: number; readonly after: number }[];
+  readonly gate: InputGate;
+}
+
+/** Each script is a list of: 0 an element, n > 0 the barrier n. `turns` says which channel's next element arrives, then the gate is emptied. */
+function run(scripts: readonly (readonly number[])[], turns: readonly number[], align: boolean): Run {
+  const channels = scripts.map(() => new ScriptedChannel());
+  const waiting = scripts.map((script) => [...script]);
+  const gate = new InputGate(
+    channels.map((channel) => ({ channel, input: 0 as const })),
+    align,
+  );
+  const epochs = scripts.map(() => 0);
+  const result: Run = { delivered: [], aligned: [], gate };
+  const empty = (): void => {
+    for (let element = gate.poll(); element !== undefined; element = gate.poll()) {
+      const channel = gate.polled;
+      if ('type' in element && element.type === 'barrier') {
+        epochs[channel] = element.epoch;
+        const barrier = gate.barrier(element.epoch, element.completed);
+        if (barrier !== undefined) result.aligned.push({ ...barrier, after: result.delivered.length });
+      } else result.delivered.push({ channel, epoch: epochs[channel] as number });
+    }
+  };
+  const order = [...turns, ...scripts.flatMap((script, channel) => script.map(() => channel))];
+  for (const turn of order) {
+    const channel = turn % scripts.length;
+    const next = waiting[channel]?.shift();
+    if (next === undefined) continue;
+    channels[channel]?.elements.push(
+      next === 0 ? { type: 'watermark', watermark: 1 } : { type: 'barrier', epoch: next, completed: next - 1 },
+    );
+    empty();
+  }
+  return result;
+}
+
+/** Every channel sends barriers 1 to `epochs`, with elements between. */
+const arbitraryScripts = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })).chain(([epochs, count]) =>
+  fc.array(
+    fc
+      .array(fc.nat(3), { minLength: epochs + 1, maxLength: epochs + 1 })
+      .map((gaps) => gaps.flatMap((gap, at) => [...new Array<number>(gap).fill(0), ...(at < epochs ? [at + 1] : [])])),
+    { minLength: count, maxLength: count },
+  ),
+);
+
+const arbitraryTurns = fc.array(fc.nat(20), { maxLength: 40 });
+
+describe('an aligning gate', () => {
+  it('delivers nothing of a channel after its barrier before all channels have delivered it', () => {
+    fc.assert(
+      fc.property(arbitraryScripts, arbitraryTurns, (scripts, turns) => {
+        const { delivered, aligned, gate } = run(scripts, turns, true);
+        const epochs = Math.max(...scripts.flat());
+        expect(aligned.map(({ epoch, completed }) => [epoch, completed])).toEqual(Array.from({ length: epochs }, (_, at) => [at + 1, at]));
+        for (const { epoch, after } of aligned) {
+          expect(delivered.slice(0, after).every((element) => element.epoch < epoch)).toBe(true);
+          expect(delivered.slice(after).every((element) => element.epoch >= epoch)).toBe(true);
+        }
+        expect(delivered.length).toBe(scripts.flat().filter((entry) => entry === 0).length);
+        expect(gate.isAligning).toBe(false);
+      }),
+      { numRuns: 500, seed: 1 },
+    );
+  });
+
+  it('gives an alignment up when a newer barrier comes', () => {
+    // Channel 1 never sends barrier 1: its producer was given barrier 2 before it answered.
+    const { delivered, aligned } = run(
+      [
+        [0, 1, 0, 2, 0],
+        [0, 2, 0],
+      ],
+      [0, 0, 0, 1, 1, 1],
+      true,
+    );
+    expect(aligned.map(({ epoch }) => epoch)).toEqual([2]);
+    expect(delivered.length).toBe(5);
+    expect(delivered.slice(aligned[0]?.after).every((element) => element.epoch === 2)).toBe(true);
+  });
+
+  it('ignores barriers older than the one that is aligned', () => {
+    const { aligned, delivered } = run(
+      [
+        [2, 0],
+        [1, 0, 2, 0],
+      ],
+      [0, 0],
+      true,
+    );
+    expect(aligned).toEqual([{ epoch: 2, completed: 1, after: 1 }]);
+    expect(delivered.length).toBe(3);
+  });
+
+  it('does not let a blocked channel hide the others, and takes turns', () => {
+    const channels = [new ScriptedChannel(), new ScriptedChannel(), new ScriptedChannel()];
+    const gate = new InputGate(channels.map((channel) => ({ channel, input: 0 as const })));
+    for (const channel of channels) for (let i = 0; i < 2; i++) channel.elements.push({ type: 'watermark', watermark: i });
+    const polled = Array.from({ length: 7 }, () => (gate.poll() === undefined ? -1 : gate.polled));
+    expect(polled).toEqual([0, 1, 2, 0, 1, 2, -1]);
+    channels[1]?.elements.push({ type: 'barrier', epoch: 1, completed: 0 });
+    gate.poll();
+    expect(gate.barrier(1, 0)).toBeUndefined();
+    expect(gate.isAligning).toBe(true);
+    for (const channel of channels) channel.elements.push({ type: 'watermark', watermark: 9 });
+    expect(Array.from({ length: 3 }, () => (gate.poll() === undefined ? -1 : gate.polled))).toEqual([2, 0, -1]);
+  });
+});
+
+describe('a gate that does not align', () => {
+  it('reads all channels on, and reports a barrier when the last one has come', () => {
+    fc.assert(
+      fc.property(arbitraryScripts, arbitraryTurns, (scripts, turns) => {
+        const { delivered, aligned } = run(scripts, turns, false);
+        expect(delivered.length).toBe(scripts.flat().filter((entry) => entry === 0).length);
+        // A channel that runs ahead by a barrier makes the gate give up the one before.
+        const epochs = aligned.map(({ epoch }) => epoch);
+        expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
+        expect(epochs.at(-1)).toBe(Math.max(...scripts.flat()));
+        for (const { epoch, after } of aligned) expect(delivered.slice(after).every((element) => element.epoch >= epoch)).toBe(true);
+      }),
+      { numRuns: 300, seed: 2 },
+    );
+    const { delivered, aligned } = run(
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      [0, 0, 1, 1],
+      false,
+    );
+    expect(aligned).toEqual([{ epoch: 1, completed: 0, after: 2 }]);
+    expect(delivered[0]).toEqual({ channel: 0, epoch: 1 });
+  });
+});
