@@ -1,6 +1,10 @@
 import { StreamExecutionEnvironment, TumblingEventTimeWindows, WatermarkStrategy } from 'millstream';
 
-interface Click { page: string; at: number; count: number }
+interface Click {
+  page: string;
+  at: number;
+  count: number;
+}
 
 const env = StreamExecutionEnvironment.getExecutionEnvironment();
 env

@@ -3,7 +3,7 @@
  * was complete.
  *
  * Parameters: records, rate (per second, 0: unlimited), results (directory), state ('value', 'schema', 'schema with text', 'list'),
- * poison (the record that fails; none).
+ * poison (the record that fails; none), max-parallelism (of the sums).
  */
 import {
   type Collector,
@@ -84,7 +84,7 @@ const job: JobDefinition = defineJob(
       rate > 0 ? { recordsPerSecond: rate } : {},
     );
     const kind = params.state ?? 'value';
-    env
+    const sums = env
       .fromSource(source, WatermarkStrategy.noWatermarks<Event>(), 'events')
       .uid('events')
       .map((event) => {
@@ -95,9 +95,9 @@ const job: JobDefinition = defineJob(
       .uid('check')
       .keyBy('key')
       .process(() => new Sums(kind))
-      .uid('sums')
-      .sinkTo(FileSink.forRowFormat(params.results ?? 'results', jsonLinesEncoder<KeyedSum>()))
-      .uid('files');
+      .uid('sums');
+    if (params['max-parallelism'] !== undefined) sums.setMaxParallelism(Number(params['max-parallelism']));
+    sums.sinkTo(FileSink.forRowFormat(params.results ?? 'results', jsonLinesEncoder<KeyedSum>())).uid('files');
   },
   { name: 'keyed-sums' },
 );

@@ -177,7 +177,16 @@ class ProgressDisplay implements Progress {
       this.#attempts > 1
         ? ` ${this.#attempts - 1} ${this.#attempts === 2 ? 'restart' : 'restarts'},`
         : ` ${formatCount(read)} records read,`;
-    return `${what} after ${this.#elapsed()}:${records} ${this.#checkpointCount()}.`;
+    return `${what} after ${this.#elapsed()}:${[`${records} ${this.#checkpointCount()}`, ...this.#losses()].join(', ')}.`;
+  }
+
+  /** What is missing in the results, in this attempt. */
+  #losses(): string[] {
+    const { late, skipped } = this.#figures?.losses() ?? { late: 0, skipped: 0 };
+    return [
+      ...(late === 0 ? [] : [`${formatCount(late)} late ${late === 1 ? 'record' : 'records'} dropped`]),
+      ...(skipped === 0 ? [] : [`${formatCount(skipped)} bad ${skipped === 1 ? 'record' : 'records'} skipped`]),
+    ];
   }
 
   #checkpointCount(): string {
@@ -196,6 +205,7 @@ class ProgressDisplay implements Progress {
       `${formatCount(rate)}/s`,
       ...(Number.isFinite(watermark) ? [`watermark ${formatWatermark(watermark)}`] : []),
       this.#checkpointCount(),
+      ...this.#losses(),
     ].join(', ');
   }
 
@@ -221,6 +231,7 @@ class ProgressDisplay implements Progress {
         ? this.#checkpointCount()
         : `${this.#checkpointCount()} (last ${formatBytes(last.bytes)} in ${Math.round(last.durationMs)} ms)`,
       ...(this.#attempts > 1 ? [`attempt ${this.#attempts}`] : []),
+      ...this.#losses(),
     ].join(colors.dim(' · '));
   }
 }

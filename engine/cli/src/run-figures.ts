@@ -26,6 +26,8 @@ export interface InputProgress {
 
 interface Row {
   readonly metrics: TaskMetrics;
+  /** The report that the next rate starts from, and when it came. */
+  readonly base: TaskMetrics;
   readonly at: number;
   readonly recordsPerSecond: number;
   readonly busy: number;
@@ -79,6 +81,12 @@ export class RunFigures {
     return { share: Math.min(1, read / total), secondsLeft: left === 0 ? 0 : left / rate };
   }
 
+  /** Records that no result shows. */
+  losses(): { readonly late: number; readonly skipped: number } {
+    const rows = [...this.#rows.values()];
+    return { late: sum(rows.map((row) => row.metrics.lateRecordsDropped)), skipped: sum(rows.map((row) => row.metrics.recordsInErrors)) };
+  }
+
   recordsRead(): number {
     return sum(this.vertices().map((vertex) => (vertex.isSource ? vertex.records : 0)));
   }
@@ -89,24 +97,19 @@ export class RunFigures {
 }
 
 function rowAfter(before: Row | undefined, metrics: TaskMetrics, at: number): Row {
-  const elapsed = before === undefined ? 0 : at - before.at;
+  if (before === undefined) return { metrics, base: metrics, at, recordsPerSecond: 0, busy: 0, backPressured: 0 };
+  const elapsed = at - before.at;
   // Reports that come together tell no rate.
-  if (before === undefined || elapsed < 50) {
-    return {
-      metrics,
-      at: before?.at ?? at,
-      recordsPerSecond: before?.recordsPerSecond ?? 0,
-      busy: before?.busy ?? 0,
-      backPressured: before?.backPressured ?? 0,
-    };
-  }
-  const rate = (((metrics.recordsIn[0] ?? 0) - (before.metrics.recordsIn[0] ?? 0)) / elapsed) * 1000;
+  if (elapsed < 50) return { ...before, metrics };
+  const { base } = before;
+  const rate = (((metrics.recordsIn[0] ?? 0) - (base.recordsIn[0] ?? 0)) / elapsed) * 1000;
   return {
     metrics,
+    base: metrics,
     at,
     recordsPerSecond: before.recordsPerSecond === 0 ? rate : before.recordsPerSecond + SMOOTHING * (rate - before.recordsPerSecond),
-    busy: share(metrics.busyMs - before.metrics.busyMs, elapsed),
-    backPressured: share(metrics.backPressuredMs - before.metrics.backPressuredMs, elapsed),
+    busy: share(metrics.busyMs - base.busyMs, elapsed),
+    backPressured: share(metrics.backPressuredMs - base.backPressuredMs, elapsed),
   };
 }
 

@@ -316,8 +316,8 @@ export class ExecutionAttempt {
   }
 
   private acknowledged(snapshot: SubtaskSnapshot): void {
-    let known = this.snapshots.get(snapshot.epoch);
-    if (known === undefined) this.snapshots.set(snapshot.epoch, (known = new Map()));
+    const known = this.snapshots.get(snapshot.epoch) ?? new Map<string, SubtaskSnapshot>();
+    this.snapshots.set(snapshot.epoch, known);
     known.set(`${snapshot.vertexId}:${snapshot.subtaskIndex}`, snapshot);
     this.event({
       type: 'acknowledged',
@@ -404,7 +404,10 @@ export class ExecutionAttempt {
         if (action.request.stop !== undefined) this.settle({ type: 'cancelled' });
         break;
       case 'failJob':
-        this.fail(new MillstreamError('CHECKPOINT_FAILED', `The job fails: ${action.reason.replace(/\.$/, "")}.`, { retryable: true }), undefined);
+        this.fail(
+          new MillstreamError('CHECKPOINT_FAILED', `The job fails: ${action.reason.replace(/\.$/, '')}.`, { retryable: true }),
+          undefined,
+        );
         break;
       case 'scheduleAt':
         this.schedule(action.time);

@@ -1,5 +1,5 @@
 /** Errors as people read them: what happened, and the lines of their program where it did. */
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillstreamError } from './errors.js';
 
@@ -13,7 +13,7 @@ export interface ErrorDescription {
 }
 
 /** This package: its frames are those of `dist`, or with source maps of `src`. */
-const OWN_PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
+const OWN_PACKAGE = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Describes an error; frames in `otherPackages` (directories) are not the user's either. */
 export function describeError(error: unknown, otherPackages: readonly string[] = []): ErrorDescription {

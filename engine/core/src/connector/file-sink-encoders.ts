@@ -46,6 +46,7 @@ function jsonOf(value: unknown): string {
   return text;
 }
 
+/** Settings of `csvEncoder`. */
 export interface CsvEncoderOptions<T> {
   /** The fields to write, in this order. */
   readonly columns: readonly (keyof T & string)[];

@@ -17,6 +17,7 @@ import type { RowEncoder } from './file-sink-encoders.js';
 import { FileSinkWriter } from './file-sink-writer.js';
 import type { Sink, SinkCommitter, SinkWriter, SinkWriterContext } from './sink.js';
 
+/** Settings of a {@link FileSink}. */
 export interface FileSinkOptions {
   /** A part of this size is ended before the barrier does it, bytes. Default 128 MiB, Flink's. */
   readonly maxPartBytes?: number;

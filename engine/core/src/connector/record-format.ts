@@ -6,6 +6,7 @@
 /** Turns the text of one record into a value; undefined if there is none (a blank line). Throws {@link MalformedText}. */
 export type RecordParser<T> = (text: string) => T | undefined;
 
+/** How records lie in a file. */
 export interface RecordFormat<T> {
   /** The first record of each file is no value but what `createParser` gets. */
   readonly hasHeader: boolean;

@@ -6,6 +6,7 @@
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 
+/** Where results go. */
 export interface Sink<T, CommittableT = unknown, WriterStateT = unknown> {
   /** Where it writes, if two sinks of one job must not write there both. */
   readonly target?: string;
@@ -14,6 +15,7 @@ export interface Sink<T, CommittableT = unknown, WriterStateT = unknown> {
   createCommitter?(context: SinkWriterContext): SinkCommitter<CommittableT>;
 }
 
+/** What the parts of a sink know about where they run. */
 export interface SinkWriterContext {
   readonly subtaskIndex: number;
   readonly parallelism: number;
@@ -26,6 +28,7 @@ export interface SinkWriterContext {
   readonly restoredCommittables: readonly unknown[];
 }
 
+/** Takes the records of one subtask. */
 export interface SinkWriter<T, CommittableT, WriterStateT> {
   open?(): Promise<void> | void;
   /** Takes a record. Synchronous; `ready` tells when to stop for a while. `timestamp` is NaN if the record has none. */
@@ -39,6 +42,7 @@ export interface SinkWriter<T, CommittableT, WriterStateT> {
   close(): Promise<void> | void;
 }
 
+/** Makes visible what a complete checkpoint covers. */
 export interface SinkCommitter<CommittableT> {
   commit(committables: readonly CommittableT[]): Promise<void>;
   close?(): Promise<void> | void;

@@ -20,6 +20,7 @@ export interface SourceSplit {
   readonly id: string;
 }
 
+/** Where records come from. */
 export interface Source<T, SplitT extends SourceSplit = SourceSplit, EnumeratorStateT = unknown> {
   readonly boundedness: Boundedness;
   /** `state` is what `snapshotState` returned, if a checkpoint is restored. */
@@ -29,6 +30,7 @@ export interface Source<T, SplitT extends SourceSplit = SourceSplit, EnumeratorS
   readonly recordCountEstimate?: number;
 }
 
+/** What an enumerator knows about the readers, and how it reaches them. */
 export interface SplitEnumeratorContext<SplitT extends SourceSplit> {
   readonly parallelism: number;
   readonly clock: Clock;
@@ -40,6 +42,7 @@ export interface SplitEnumeratorContext<SplitT extends SourceSplit> {
   fail(error: unknown): void;
 }
 
+/** Finds splits and hands them to the readers; one per source. */
 export interface SplitEnumerator<SplitT extends SourceSplit, StateT> {
   /** Called once, before any other method. May do I/O; requests wait until it has resolved. */
   start(): Promise<void> | void;
@@ -53,6 +56,7 @@ export interface SplitEnumerator<SplitT extends SourceSplit, StateT> {
   close(): void;
 }
 
+/** What a reader knows about where it runs, and how it asks for more. */
 export interface SourceReaderContext {
   readonly subtaskIndex: number;
   readonly parallelism: number;
@@ -87,6 +91,7 @@ export interface SourceBatch<T> {
   splitFinished: boolean;
 }
 
+/** Reads the splits of one subtask. */
 export interface SourceReader<T, SplitT extends SourceSplit> {
   start(): void;
   addSplits(splits: readonly SplitT[]): void;

@@ -48,8 +48,10 @@ export abstract class BroadcastProcessFunction<I, B, O> {
   close?(): Promise<void> | void;
 }
 
+/** The context of the keyed side of a broadcast stream: broadcast state is read-only. */
 export interface KeyedReadOnlyBroadcastContext<K> extends KeyedProcessContext<K>, ReadOnlyBroadcastContext {}
 
+/** The context of `onTimer` on the keyed side of a broadcast stream: broadcast state is read-only. */
 export interface BroadcastOnTimerContext<K> extends OnTimerContext<K>, ReadOnlyBroadcastContext {}
 
 /** The context of the broadcast side of a keyed stream: it has no key, but can visit the state of all keys of its subtask. */

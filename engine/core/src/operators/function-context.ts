@@ -16,10 +16,12 @@ export interface ProcessContext {
   output<X>(tag: OutputTag<X>, value: X): void;
 }
 
+/** The context of functions on keyed streams. */
 export interface KeyedProcessContext<K> extends ProcessContext {
   getCurrentKey(): K;
 }
 
+/** The context of `onTimer`: its timestamp is the time of the timer. */
 export interface OnTimerContext<K> extends KeyedProcessContext<K> {
   timeDomain(): TimeDomain;
 }

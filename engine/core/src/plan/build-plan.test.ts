@@ -76,7 +76,7 @@ describe('a plan', () => {
     expect(Object.isFrozen(plan)).toBe(true);
     expect(Object.isFrozen(plan.nodes)).toBe(true);
     expect(plan.nodes.every((planNode) => Object.isFrozen(planNode) && Object.isFrozen(planNode.inputs))).toBe(true);
-    expect(Object.isFrozen((plan.nodes[3]?.config.options as { list: unknown }).list)).toBe(true);
+    expect(Object.isFrozen((plan.nodes[3]?.config.options as { list: unknown } | undefined)?.list)).toBe(true);
   });
 
   it('keeps functions beside it, by node and edge', () => {

@@ -56,7 +56,6 @@ class InterpretedChain implements CompiledChain {
     const consume = this.consumers(index, consumers);
     const check = this.spec.checkEmitted;
     return (value, timestamp) => {
-      const outer = this.at;
       this.at = index;
       try {
         check?.(value);
@@ -64,7 +63,6 @@ class InterpretedChain implements CompiledChain {
       } catch (error) {
         throw chainFailure(this.at, -1, error);
       }
-      this.at = outer;
     };
   }
 

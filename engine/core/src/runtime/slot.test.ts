@@ -392,7 +392,7 @@ describe('a checkpoint', () => {
     await rig.handle({ type: 'abort', epoch: 1 });
     gate.resolve();
     await rig.settle();
-    expect([rig.acknowledged(1), rig.stateFiles()]).toEqual([[rig.vertex(0)], []]);
+    expect([rig.acknowledged(1), rig.stateFiles(), rig.of('declined')]).toEqual([[rig.vertex(0)], [], []]);
     await rig.push(2);
     await rig.trigger(2);
     expect(rig.acknowledged(2).length).toBe(2);

@@ -289,6 +289,8 @@ export class Slot {
       const { operators, writtenBytes } = result;
       this.options.send({ type: 'acknowledged', snapshot: { epoch: running.epoch, vertexId, subtaskIndex, operators, writtenBytes } });
     } catch (error) {
+      // Files that are gone because the epoch was given up are no news; lost output is.
+      if (running.isAborted && !running.outputLost) return;
       await running.abort().catch(() => undefined);
       if (running.outputLost) this.taskFailed(entry.built.task, error);
       const reason = error instanceof Error ? error.message : String(error);

@@ -17,6 +17,7 @@ export interface AggregateFunction<IN, ACC, OUT> {
   readonly accumulatorSchema?: Schema<ACC>;
 }
 
+/** Settings of a state's values. */
 export interface StateOptions<T> {
   /** The value's fields; see {@link Schema}. Without it values are encoded self-describing. */
   readonly schema?: Schema<T>;
@@ -33,20 +34,24 @@ abstract class StateDescriptor<T> {
   }
 }
 
+/** Declares one value per key. */
 export class ValueStateDescriptor<T> extends StateDescriptor<T> {
   readonly kind = 'value';
 }
 
+/** Declares a list per key. */
 export class ListStateDescriptor<T> extends StateDescriptor<T> {
   readonly kind = 'list';
 }
 
+/** Declares a map per key, or a broadcast state. */
 export class MapStateDescriptor<K, V> extends StateDescriptor<V> {
   readonly kind = 'map';
   /** Never set: carries the type of the map's own keys. */
   readonly mapKey?: K;
 }
 
+/** Declares a state that reduces what is added to one value per key. */
 export class ReducingStateDescriptor<T> extends StateDescriptor<T> {
   readonly kind = 'reducing';
   readonly reduce: ReduceFunction<T>;
@@ -57,6 +62,7 @@ export class ReducingStateDescriptor<T> extends StateDescriptor<T> {
   }
 }
 
+/** Declares a state that aggregates: the key's accumulator, read as its result. */
 export class AggregatingStateDescriptor<IN, ACC, OUT> extends StateDescriptor<ACC> {
   readonly kind = 'aggregating';
   readonly aggregate: AggregateFunction<IN, ACC, OUT>;

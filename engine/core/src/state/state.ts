@@ -12,6 +12,7 @@ export interface ValueState<T> {
   clear(): void;
 }
 
+/** The key's list. */
 export interface ListState<T> {
   /** The elements in insertion order; an empty list if there is no state. Do not change the array. */
   get(): readonly T[];
@@ -22,6 +23,7 @@ export interface ListState<T> {
   clear(): void;
 }
 
+/** The key's map. Iteration is in no order. */
 export interface MapState<K, V> {
   get(key: K): V | undefined;
   put(key: K, value: V): void;
@@ -35,12 +37,14 @@ export interface MapState<K, V> {
   clear(): void;
 }
 
+/** Everything that was added for the key, reduced to one value. */
 export interface ReducingState<T> {
   get(): T | undefined;
   add(value: T): void;
   clear(): void;
 }
 
+/** The result of everything that was added for the key. */
 export interface AggregatingState<IN, OUT> {
   get(): OUT | undefined;
   add(value: IN): void;

@@ -1,0 +1,256 @@
+/** Checkpoints that cannot be restored, or not by this program; and disks that are full. What a checkpoint covered is never lost. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JobRun } from 'millstream/cluster';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { KeyedSum } from '../jobs/keyed-sums.js';
+import { type RunJobOptions, readLines, runJob } from './run-job.js';
+
+const RECORDS = 12_000;
+const KEYS = 100;
+
+let directory: string;
+/** The directory of a job that was stopped, and its last checkpoint. Never changed: tests damage a copy. */
+let kept: string;
+let checkpoint: string;
+let job: string;
+
+function options(checkpoints: string): Record<string, unknown> {
+  return {
+    'parallelism.default': 2,
+    'execution.checkpointing.interval': '50 ms',
+    'execution.checkpointing.dir': checkpoints,
+    'execution.checkpointing.num-retained': 2,
+  };
+}
+
+async function stoppedJob(results: string, checkpoints: string): Promise<string> {
+  let run: JobRun | undefined;
+  let completed = 0;
+  const outcome = await runJob('keyed-sums', {
+    parameters: { records: `${RECORDS}`, rate: '15000', results },
+    options: options(checkpoints),
+    onRun: (started) => {
+      run = started;
+    },
+    observer: {
+      checkpointCompleted: () => {
+        completed++;
+        if (completed === 4) run?.stop();
+      },
+    },
+  });
+  if (outcome.type !== 'stopped') throw new Error(`the job ended as ${outcome.type}`);
+  return outcome.checkpoint;
+}
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'millstream-checkpoints-'));
+  kept = join(directory, 'kept');
+  mkdirSync(kept);
+  const stopped = await stoppedJob(join(kept, 'results'), join(kept, 'checkpoints'));
+  job = join(directory, 'job');
+  checkpoint = join(job, stopped.slice(stopped.lastIndexOf('/') + 1));
+  cpSync(stopped.slice(0, stopped.lastIndexOf('/')), join(kept, 'job'), { recursive: true });
+});
+beforeEach(() => {
+  for (const name of ['job', 'results']) {
+    rmSync(join(directory, name), { recursive: true, force: true });
+    cpSync(join(kept, name), join(directory, name), { recursive: true });
+  }
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function resume(from: string, settings: Partial<RunJobOptions> = {}): Promise<unknown> {
+  return await runJob(settings.parameters?.fault === undefined ? 'keyed-sums' : 'faults', {
+    options: { ...options(join(directory, 'more checkpoints')), ...settings.options },
+    parameters: { records: `${RECORDS}`, results: join(directory, 'results'), ...settings.parameters },
+    run: { from, ...settings.run },
+  });
+}
+
+/** The last sum of each key is that of all its records: no state was lost, none was counted twice. */
+function expectSums(results = join(directory, 'results')): void {
+  const last = new Map<number, KeyedSum>();
+  for (const sum of readLines<KeyedSum>(results)) if (sum.count > (last.get(sum.key)?.count ?? 0)) last.set(sum.key, sum);
+  expect(last.size).toBe(KEYS);
+  for (const { key, count, sum } of last.values()) {
+    expect(count).toBe(RECORDS / KEYS);
+    // key, key + 100, key + 200 …
+    expect(sum).toBe(count * key + (KEYS * count * (count - 1)) / 2);
+  }
+}
+
+function flip(file: string): void {
+  const bytes = readFileSync(file);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+  writeFileSync(file, bytes);
+}
+
+/** State files that the last checkpoint needs and the one before does not. */
+function newestStateFile(): string {
+  const epoch = Number(checkpoint.slice(checkpoint.lastIndexOf('-') + 1));
+  const name = readdirSync(join(job, 'shared')).find((candidate) => candidate.endsWith(`-${epoch}.keyed`));
+  if (name === undefined) throw new Error(`no state file of checkpoint ${epoch}`);
+  return join(job, 'shared', name);
+}
+
+describe('a checkpoint', () => {
+  it('that is as it was written is restored', async () => {
+    await expect(resume(checkpoint)).resolves.toEqual({ type: 'finished' });
+    expectSums();
+    expect(readLines<KeyedSum>(join(directory, 'results')).length).toBe(RECORDS);
+  });
+
+  it.each([
+    ['a state file with one bit changed', () => newestStateFile(), flip],
+    ['a state file that was cut', () => newestStateFile(), (file: string) => truncateSync(file, 30)],
+    ['a state file that is gone', () => newestStateFile(), (file: string) => rmSync(file)],
+    ['metadata with one bit changed', () => join(checkpoint, '_metadata'), flip],
+    ['metadata that were cut', () => join(checkpoint, '_metadata'), (file: string) => truncateSync(file, 100)],
+  ])('with %s is refused; the message names the file, and the checkpoint before it, which restores', async (_, choose, damage) => {
+    const file = choose();
+    damage(file);
+    const restarting = { 'restart-strategy.type': 'fixed-delay', 'restart-strategy.fixed-delay.delay': '1 h' };
+    const failure = (await resume(checkpoint, { options: restarting }).catch((error: unknown) => error)) as Error;
+    expect(failure).toMatchObject({ code: 'CHECKPOINT_CORRUPT', message: expect.stringContaining(`'${file}'`) });
+    const before = /start the job with --from (\S+chk-\d+)/.exec(failure.message)?.[1] ?? '';
+    expect(before).not.toBe(checkpoint);
+    await expect(resume(before)).resolves.toEqual({ type: 'finished' });
+    expectSums();
+  });
+
+  it('whose metadata are gone is refused, and through its job the one before is offered', async () => {
+    rmSync(join(checkpoint, '_metadata'));
+    await expect(resume(checkpoint)).rejects.toMatchObject({ code: 'CHECKPOINT_NOT_FOUND' });
+    await expect(resume(job)).rejects.toMatchObject({
+      code: 'CHECKPOINT_NOT_FOUND',
+      message: expect.stringMatching(/the checkpoint before it is '.*chk-\d+'/),
+    });
+  });
+
+  it('of another job is refused', async () => {
+    await expect(resume(checkpoint, { parameters: { fault: 'throws' } })).rejects.toMatchObject({
+      code: 'CHECKPOINT_OF_ANOTHER_JOB',
+      message: expect.stringMatching(/of the job 'keyed-sums' into 'faults'.*'sums'.*\.uid\(\).*--allow-non-restored-state/),
+    });
+  });
+
+  it.each([
+    ['list', 'list', 'value'],
+    ['schema', '{ sum: float64, count: float64 }', 'value without a schema'],
+    ['schema with text', '{ sum: string, count: float64 }', 'value without a schema'],
+  ])('whose state is declared as %s now is refused', async (state, declared, stored) => {
+    const restarting = { 'restart-strategy.type': 'fixed-delay', 'restart-strategy.fixed-delay.delay': '1 h' };
+    const failure = (await resume(checkpoint, { parameters: { state }, options: restarting }).catch((error: unknown) => error)) as Error;
+    expect(failure).toMatchObject({ code: 'STATE_INCOMPATIBLE' });
+    for (const text of ['"sum"', declared, stored, "uid 'sums'", 'Declare it as before, or give the new state another name'])
+      expect(failure.message).toContain(text);
+    await expect(resume(checkpoint)).resolves.toEqual({ type: 'finished' });
+    expectSums();
+  });
+
+  it('that is divided into other key groups than the operator says is refused', async () => {
+    await expect(resume(checkpoint, { parameters: { 'max-parallelism': '64' } })).rejects.toMatchObject({
+      code: 'MAX_PARALLELISM_MISMATCH',
+      message: expect.stringMatching(/sums.*128/),
+    });
+  });
+
+  it.each([
+    ['nowhere', 'there is nothing'],
+    ['results', "the directory has neither '_metadata' nor a job record"],
+    ['job/chk-99', 'there is no such checkpoint; the latest of this job is '],
+  ])('that is not there, %s, is not found', async (path, found) => {
+    await expect(resume(join(directory, path))).rejects.toMatchObject({
+      code: 'CHECKPOINT_NOT_FOUND',
+      message: expect.stringContaining(found),
+    });
+  });
+});
+
+describe('a directory for checkpoints', () => {
+  it('that cannot be made is named', async () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    await expect(resume(checkpoint, { options: { 'execution.checkpointing.dir': join(file, 'checkpoints') } })).rejects.toMatchObject({
+      code: 'CHECKPOINT_DIRECTORY_UNWRITABLE',
+      message: expect.stringMatching(/file\/checkpoints.*--checkpoint-dir/),
+    });
+  });
+});
+
+/** A disk of 64 KB; undefined where mounting is not allowed. */
+function tinyDisk(): string | undefined {
+  const path = join(directory, 'tiny');
+  mkdirSync(path);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', path], { stdio: 'ignore' });
+    return path;
+  } catch {
+    console.warn('No test of full disks: mount is not allowed here.');
+    return undefined;
+  }
+}
+
+describe('a full disk', () => {
+  let disk: string | undefined;
+  beforeAll(() => {
+    disk = tinyDisk();
+  });
+  afterAll(() => {
+    if (disk !== undefined) execFileSync('umount', [disk]);
+  });
+
+  it('of checkpoints fails the job with what to do; it goes on from the last complete one', async ({ skip }) => {
+    // Mounting takes the rights of an administrator.
+    if (disk === undefined) return skip();
+    let run: JobRun | undefined;
+    const results = join(directory, 'results of the full disk');
+    const failure = await runJob('keyed-sums', {
+      parameters: { records: `${RECORDS}`, rate: '8000', results },
+      options: { ...options(disk), 'restart-strategy.type': 'none' },
+      onRun: (started) => {
+        run = started;
+      },
+    }).catch((error: unknown) => error as Error);
+    expect(failure).toMatchObject({
+      code: 'CHECKPOINT_FAILED',
+      message: expect.stringMatching(/the disk is full\. Free space there or choose another directory/),
+    });
+    const last = run?.lastCheckpoint ?? '';
+    expect(last).toContain(disk);
+    await expect(resume(last, { parameters: { results } })).resolves.toEqual({ type: 'finished' });
+    expectSums(results);
+    expect(readLines<KeyedSum>(results).length).toBe(RECORDS);
+  });
+
+  it('of results fails the job with what to do; it goes on from the last complete checkpoint', async ({ skip }) => {
+    // Mounting takes the rights of an administrator.
+    if (disk === undefined) return skip();
+    rmSync(join(disk, readdirSync(disk)[0] ?? ''), { recursive: true, force: true });
+    let run: JobRun | undefined;
+    const results = join(disk, 'results');
+    const failure = await runJob('keyed-sums', {
+      parameters: { records: `${RECORDS}`, rate: '8000', results },
+      options: { ...options(join(directory, 'checkpoints of full results')), 'restart-strategy.type': 'none' },
+      onRun: (started) => {
+        run = started;
+      },
+    }).catch((error: unknown) => error as Error);
+    expect(failure).toMatchObject({
+      code: 'DISK_FULL',
+      message: expect.stringMatching(/tiny\/results.*Free space there or choose another directory/),
+    });
+    const last = run?.lastCheckpoint ?? '';
+    // More space at the same place.
+    execFileSync('mount', ['-o', 'remount,size=16m', disk]);
+    await expect(resume(last, { parameters: { results } })).resolves.toEqual({ type: 'finished' });
+    expectSums(results);
+    expect(readLines<KeyedSum>(results).length).toBe(RECORDS);
+  });
+});
