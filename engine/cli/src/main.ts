@@ -1,7 +1,7 @@
 /** The command `millstream`: reads its words, and loads what they ask for. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { USAGE_EXIT_CODE } from './exit-codes.js';
+import { CLOSED_PIPE_EXIT_CODE, USAGE_EXIT_CODE } from './exit-codes.js';
 import type { ExplainFlags } from './explain-command.js';
 import type { RunFlags } from './run-command.js';
 
@@ -67,6 +67,12 @@ async function fail(error: unknown): Promise<void> {
 // What a program throws outside of its evaluation, in a timer say: the process ends, as without the command.
 process.on('uncaughtException', (error) => {
   void fail(error).finally(() => process.exit());
+});
+
+// Whoever reads the output has seen enough (millstream run … | head): end as other commands do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(CLOSED_PIPE_EXIT_CODE);
+  throw error;
 });
 
 try {

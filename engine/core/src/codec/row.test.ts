@@ -89,7 +89,7 @@ describe('row codec', () => {
       [() => 1, /value: it is a function.*no functions/],
       [{ items: [0, 1, 2, { when: Symbol('s') }] }, /value\.items\[3\]\.when: it is a symbol/],
       [{ 'a b': Promise.resolve(1) }, /value\["a b"\]: it is a Promise\..*mapAsync/],
-      [{ p: new Point() }, /value\.p: it is a Point\..*register its class/],
+      [{ p: new Point() }, /value\.p: it is a Point\..*Turn it into one of these/],
       [new Map([['k', new WeakMap()]]), /value\.values\(\)\[0\]: it is a WeakMap/],
       [new Map([[new Error('x'), 1]]), /value\.keys\(\)\[0\]: it is an Error/],
       [new Set([/x/]), /value\.values\(\)\[0\]: it is a RegExp/],

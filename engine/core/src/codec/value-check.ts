@@ -34,7 +34,7 @@ function adviceFor(value: unknown): string {
   if (typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function') {
     return 'Use mapAsync for a function that returns a promise; an operator that is not asynchronous must return the value itself';
   }
-  if (typeof value === 'object') return `${ALLOWED}. Turn it into one of these, or register its class with a codec`;
+  if (typeof value === 'object') return `${ALLOWED}. Turn it into one of these`;
   return ALLOWED;
 }
 

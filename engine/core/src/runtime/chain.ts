@@ -68,14 +68,11 @@ export class ChainFailure extends Error {
   readonly step: number;
   /** The record that entered the chain is this many records into the batch; -1 if unknown. */
   readonly offset: number;
-  /** Where the record came from, if the source says so itself. */
-  readonly position: string | undefined;
 
-  constructor(step: number, offset: number, cause: unknown, position?: string) {
+  constructor(step: number, offset: number, cause: unknown) {
     super('chain failure', { cause });
     this.step = step;
     this.offset = offset;
-    this.position = position;
   }
 }
 

@@ -5,7 +5,8 @@
 
 import type { RestoredSubtask } from '../checkpoint/redistribute.js';
 import { BatchDecoder } from '../codec/batch-decoder.js';
-import { BatchEncoder } from '../codec/batch-encoder.js';
+import { type BatchCodecOptions, BatchEncoder } from '../codec/batch-encoder.js';
+import type { Schema } from '../codec/schema.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Random } from '../common/random.js';
 import { type ChainControl, OutputChannel } from '../network/channel.js';
@@ -131,6 +132,12 @@ export class ChannelFactory {
     return channel;
   }
 
+  /** Where the stream has a declared schema just its fields travel, and nothing is inferred. */
+  private codecOptions(edge: JobEdge): BatchCodecOptions {
+    const { codegen } = this.setting;
+    return edge.schema === undefined ? { codegen } : { codegen, schema: edge.schema as unknown as Schema<unknown> };
+  }
+
   /** The sending ends of an edge for one producer. */
   outputs(edge: JobEdge, from: number, control: ChainControl): OutputChannel[] {
     const producer = vertexOf(this.graph, edge.fromVertex);
@@ -140,7 +147,7 @@ export class ChannelFactory {
       const name = channelName(edge.id, from, to);
       const ring = this.ringFor(edge, name);
       if (ring === undefined) return new OutputChannel(this.localChannel(name), control, options);
-      const encoder = new BatchEncoder({ codegen: this.setting.codegen });
+      const encoder = new BatchEncoder(this.codecOptions(edge));
       const wake = this.isLocal(edge.toVertex, to) ? () => undefined : () => this.wakePeer(edge.toVertex, to);
       return new OutputChannel(new RingSender(new RingWriter(ring, this.setting.ring), encoder, wake), control, options);
     });
@@ -154,7 +161,7 @@ export class ChannelFactory {
       const name = channelName(edge.id, from, to);
       const ring = this.ringFor(edge, name);
       if (ring === undefined) return this.localChannel(name);
-      const decoder = new BatchDecoder({ codegen: this.setting.codegen });
+      const decoder = new BatchDecoder(this.codecOptions(edge));
       const wake = this.isLocal(edge.fromVertex, from) ? () => undefined : () => this.wakePeer(edge.fromVertex, from);
       return new RingReceiver(new RingReader(ring, this.setting.ring), decoder, wake);
     });

@@ -39,8 +39,8 @@ export function describeFailure(task: Task, error: unknown): { error: unknown; p
 }
 
 /** Undefined where no record was at fault: timers, watermarks, barriers, the end of input. */
-function positionOf(task: Task, { offset, position }: ChainFailure): string | undefined {
-  if (position !== undefined || offset < 0) return position;
+function positionOf(task: Task, { offset }: ChainFailure): string | undefined {
+  if (offset < 0) return undefined;
   const { source, recordsIn } = task.options;
   return source === undefined ? `record ${recordsIn[0]} of the subtask` : source.describePosition(offset);
 }

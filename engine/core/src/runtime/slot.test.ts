@@ -522,14 +522,20 @@ describe('a failure', () => {
     ]);
   });
 
-  it('of the reader names the source, with the place that it gives', async () => {
-    rig.reader.context.reportError(new Error('not a number'), 'numbers.csv:7');
+  it('of the reader names the source', async () => {
+    rig.reader.poll = () => {
+      throw new Error('connection lost');
+    };
+    await rig.push(1);
     expect(rig.of('failed')).toMatchObject([
-      {
-        error: { message: "Operator 'numbers', subtask 0 failed at numbers.csv:7: not a number" },
-        position: { position: 'numbers.csv:7' },
-      },
+      { error: { message: "Operator 'numbers', subtask 0 failed after 0 records: connection lost" } },
     ]);
+  });
+
+  it('is not what a reader reports: records that its option leaves out are counted', async () => {
+    rig.reader.context.reportError(new Error('not a number'), 'numbers.csv:7');
+    await rig.push(1);
+    expect([rig.of('failed'), rig.sink.written, rig.slot.metrics()[0]?.recordsInErrors]).toEqual([[], ['1: 1'], 1]);
   });
 
   it('in open names the operator', async () => {

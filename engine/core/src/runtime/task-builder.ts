@@ -15,15 +15,7 @@ import { HeapStateBackend } from '../state/heap/heap-state-backend.js';
 import { keyGroupRangeOf } from '../state/key-group.js';
 import { PausableClock } from '../time/idleness.js';
 import { WatermarkValve } from '../time/watermark-valve.js';
-import {
-  ChainFailure,
-  type ChainSpec,
-  type ChainStep,
-  type CompiledChain,
-  type Consumers,
-  type EdgeWriter,
-  type ErrorHandler,
-} from './chain.js';
+import type { ChainSpec, ChainStep, CompiledChain, Consumers, EdgeWriter, ErrorHandler } from './chain.js';
 import { chainFailure, isBeyondOnError } from './chain-failure.js';
 import { generateChain } from './chain-generator.js';
 import { interpretChain } from './chain-interpreter.js';
@@ -271,7 +263,10 @@ class TaskBuilder {
       random: environment.random,
       disk: this.options.disk,
       requestSplit: this.options.requestSplit,
-      reportError: (error, details) => fail(new ChainFailure(0, -1, error, details)),
+      // What the source's option says to leave out is counted; what is to fail the job, `poll` throws.
+      reportError: () => {
+        (this.taskOperators[0] as TaskOperator).counters.numRecordsInErrors++;
+      },
     });
     return new SourceInput({
       reader,
