@@ -25,7 +25,10 @@ afterAll(() => {
 /** Runs a program of the user's. */
 async function runText(name: string, text: string, words: readonly string[] = [], command = 'run'): Promise<Ended> {
   writeFileSync(join(directory, name), text);
-  return await millstream([command, ...(command === 'run' ? ['--no-progress'] : []), name, ...words], { cwd: directory });
+  return await millstream(
+    [command, ...(command === 'run' ? ['--no-progress'] : []), ...(words.includes('--') ? [name, ...words] : [...words, name])],
+    { cwd: directory },
+  );
 }
 
 describe('millstream run', () => {
@@ -83,6 +86,20 @@ describe('millstream run', () => {
        void env.execute('floating').then(() => console.log('ended'));`,
     );
     expect({ code, stdout }).toEqual({ code: 0, stdout: '1\n2\nended\n' });
+  });
+
+  it('ends an endless job where what was asked for is collected, and keeps no checkpoint of it', async () => {
+    const { code, stdout } = await runText(
+      'collect.ts',
+      `import { DataGeneratorSource, StreamExecutionEnvironment, WatermarkStrategy } from 'millstream';
+       const env = StreamExecutionEnvironment.getExecutionEnvironment();
+       const source = new DataGeneratorSource((index) => index, 1e9, { recordsPerSecond: 1000 });
+       const numbers = env.fromSource(source, WatermarkStrategy.noWatermarks<number>(), 'numbers').uid('numbers');
+       console.log(await numbers.map((value) => value * 2).executeAndCollect('collect', 3));`,
+      ['--checkpoint-dir', 'collect-checkpoints', '--checkpoint-interval', '50 ms'],
+    );
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '[ 0, 2, 4 ]\n' });
+    expect(readdirSync(join(directory, 'collect-checkpoints'))).toEqual([]);
   });
 
   it('gives each module its own import.meta', async () => {

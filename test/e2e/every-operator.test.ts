@@ -112,7 +112,7 @@ describe('every operator', () => {
           },
           checkpointCompleted: () => {
             completed++;
-            if (completed === 3) running?.killSlot(1);
+            if (completed === 1) running?.killSlot(1);
           },
         },
       },

@@ -67,6 +67,7 @@ export class JobRun {
   private directoryStore: JobDirectoryStore | undefined;
   private graph: JobGraph;
   private stopWanted: 'stop' | 'cancel' | undefined;
+  private endedEarly = false;
   /** What `from` means. */
   private start: RestorePoint | undefined;
   private pause: { wake: () => void } | undefined;
@@ -113,6 +114,12 @@ export class JobRun {
     this.stopWanted = 'cancel';
     this.attempt?.cancel();
     this.pause?.wake();
+  }
+
+  /** Ends the run at once as finished: what it was for is there. Keeps nothing. */
+  endEarly(): void {
+    this.endedEarly = true;
+    this.cancel();
   }
 
   /** The directory of the last complete checkpoint of this run, if one is kept. */
@@ -243,14 +250,16 @@ export class JobRun {
       const point = (await this.latest()) as RestorePoint;
       return { type: 'stopped', checkpoint: point.path };
     }
-    if (outcome.type === 'finished') {
-      await this.directoryStore?.remove();
-      return { type: 'finished' };
-    }
-    return await this.cancelled();
+    return outcome.type === 'finished' ? await this.finished() : await this.cancelled();
+  }
+
+  private async finished(): Promise<RunOutcome> {
+    await this.directoryStore?.remove();
+    return { type: 'finished' };
   }
 
   private async cancelled(): Promise<RunOutcome> {
+    if (this.endedEarly) return await this.finished();
     return { type: 'cancelled', checkpoint: ((await this.latest()) ?? this.start)?.path };
   }
 

@@ -61,26 +61,19 @@ export class LocalExecutor implements JobExecutor {
     const limit = typeof node?.config.limit === 'number' ? node.config.limit : Number.POSITIVE_INFINITY;
     const collected: unknown[] = [];
     const parts = new CollectedParts();
-    let full = false;
-    await this.runJob(
-      program,
-      {
-        ...observer,
-        collected: (nodeId, part) => {
-          for (const value of parts.take(nodeId, part)) if (collected.length < limit) collected.push(value);
-          full = collected.length >= limit;
-          if (full) this.running?.cancel();
-        },
+    await this.runJob(program, {
+      ...observer,
+      collected: (nodeId, part) => {
+        for (const value of parts.take(nodeId, part)) if (collected.length < limit) collected.push(value);
+        if (collected.length >= limit) this.running?.endEarly();
       },
-      () => full,
-    );
+    });
     return collected;
   }
 
   private running: JobRun | undefined;
 
-  /** `enough`: whether a run that ended early has done what it was for. */
-  private async runJob(program: JobProgram, observer: RunObserver, enough: () => boolean = () => false): Promise<JobExecutionResult> {
+  private async runJob(program: JobProgram, observer: RunObserver): Promise<JobExecutionResult> {
     const started = systemClock.monotonic();
     const run = new JobRun({
       program,
@@ -99,7 +92,6 @@ export class LocalExecutor implements JobExecutor {
     } finally {
       signals?.release();
     }
-    if (enough()) outcome = { type: 'finished' };
     this.options.onOutcome?.(outcome);
     if (outcome.type !== 'finished') {
       if (signals?.received !== undefined) endProcess(outcome, signals.received);

@@ -43,6 +43,7 @@ class SlotWorker {
   private wakeWord: Int32Array = new Int32Array(new SharedArrayBuffer(4));
   private wakeIndex = 0;
   private sampler: DelaySampler | undefined;
+  private driving: Promise<void> | undefined;
   private lastMetrics = 0;
   /** What came while the slot was being deployed: splits are assigned as soon as the enumerator has them. */
   private early: ToSlot[] | undefined = [];
@@ -65,7 +66,7 @@ class SlotWorker {
       return;
     }
     this.slot?.handle(message);
-    if (message.type === 'start') void this.drive();
+    if (message.type === 'start') this.driving = this.drive();
     this.wakeSelf();
   }
 
@@ -223,8 +224,11 @@ class SlotWorker {
 
   private async cancel(): Promise<void> {
     this.sampler?.stop();
-    this.wakeSelf();
     try {
+      this.slot?.handle({ type: 'cancel' });
+      this.wakeSelf();
+      // Its last report has the final figures.
+      await this.driving;
       await this.slot?.close();
     } finally {
       this.send({ type: 'cancelled' });
