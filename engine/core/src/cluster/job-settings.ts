@@ -56,7 +56,12 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
     retainedCheckpoints: options['execution.checkpointing.num-retained'],
     watermarkIntervalMs: options['pipeline.auto-watermark-interval'],
     defaultParallelism: options['parallelism.default'],
-    channels: { ring: DEFAULT_RING, forceCodec: run.forceCodec ?? false, codegen: run.codegen ?? true },
+    channels: {
+      ring: DEFAULT_RING,
+      forceCodec: run.forceCodec ?? false,
+      codegen: run.codegen ?? true,
+      recordOutputMax: options['exchange.record-output-max'],
+    },
     alignBarriers: options['execution.checkpointing.mode'] === 'EXACTLY_ONCE',
     restart: restartOptions(options),
   };
