@@ -3,7 +3,10 @@ import { DataGeneratorSource, defineJob, FileSink, type JobDefinition, jsonLines
 
 const job: JobDefinition = defineJob(
   (env, params) => {
-    const source = new DataGeneratorSource((index) => ({ key: index % 7, name: `n${index}`, half: index / 2, extra: 'stays behind' }), 1000);
+    const source = new DataGeneratorSource(
+      (index) => ({ key: index % 7, name: `n${index}`, half: index / 2, extra: 'stays behind' }),
+      1000,
+    );
     env
       .fromSource(source, WatermarkStrategy.noWatermarks(), 'records')
       .map(({ key, name, half, extra }) => ({ key, name, half, extra }) as { key: number; name: string; half: number })

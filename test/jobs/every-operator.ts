@@ -217,7 +217,7 @@ const job: JobDefinition = defineJob(
       events
         .keyBy('key')
         .window(SlidingEventTimeWindows.of(3000, 1000))
-        .reduce((a, b) => ({ ...a, value: a.value + b.value }))
+        .reduce((a, b) => ({ id: a.id, key: a.key, time: a.time, value: a.value + b.value }))
         .uid('sliding')
         .map((event): Line => ({ branch: 'sliding', key: event.key, value: event.value })),
       events
