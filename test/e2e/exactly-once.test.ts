@@ -97,7 +97,7 @@ describe('exactly-once', () => {
     let run: JobRun | undefined;
     let completed = 0;
     const stopped = await runJob('running-counts', {
-      parameters: parameters(60_000),
+      parameters: parameters(30_000),
       options: options(before),
       onRun: (started) => {
         run = started;

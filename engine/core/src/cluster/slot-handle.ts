@@ -23,8 +23,8 @@ export interface SlotHandleOptions {
 }
 
 export function startSlot(options: SlotHandleOptions): SlotHandle {
-  // Young generations grow slowly from 1 MB, and what is in flight between slots survives each of their many collections: measured, a
-  // tenth to a seventh of all CPU time of jobs with a shuffle. The flag holds for isolates that are made after it.
+  // Young generations grow slowly from a small start, and what is in flight between slots survives each of their many collections
+  // (docs/performance). The flag holds for isolates that are made after it.
   setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(options.youngGenerationMb / 3))}`);
   const worker = new Worker(new URL('../runtime/slot-worker.js', import.meta.url), {
     workerData: options.data,

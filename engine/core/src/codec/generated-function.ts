@@ -12,3 +12,8 @@ export function generatedFunction<F>(body: string, bindings: Readonly<Record<str
     throw error;
   }
 }
+
+/** Whether this process may make functions from source at all. */
+export function isCodeGenerationAllowed(): boolean {
+  return generatedFunction<boolean>('return true;', {}) === true;
+}

@@ -2,7 +2,7 @@
  * What travels between tasks: batches of records, and control elements between them, in order.
  */
 
-/** The most records in a batch. Measured: 256 keeps a ring slot within the second-level cache (docs/performance). */
+/** The most records in a batch: 256 common records fill most of a ring's slot of 64 KiB. */
 export const BATCH_RECORDS = 256;
 
 /** Records with their timestamps (NaN: none). Owned by the channel that made it; given back with `recycle`. */

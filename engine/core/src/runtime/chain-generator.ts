@@ -8,15 +8,6 @@
 import type { ChainFailure, ChainSpec, ChainStep, CompiledChain, Consumers } from './chain.js';
 import { chainFailure, promiseReturned } from './chain-failure.js';
 
-/** False where `new Function` is forbidden (`--disallow-code-generation-from-strings`). */
-export function canGenerateCode(): boolean {
-  try {
-    return new Function('return true')() === true;
-  } catch {
-    return false;
-  }
-}
-
 type Bindings = Record<string, unknown>;
 
 interface GeneratedModule {

@@ -7,6 +7,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CheckpointStorage } from '../checkpoint/storage.js';
+import { isCodeGenerationAllowed } from '../codec/generated-function.js';
 import type { Clock } from '../common/clock.js';
 import { systemClock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
@@ -15,7 +16,6 @@ import { nodeDisk } from '../common/node-disk.js';
 import { seededRandom } from '../common/random.js';
 import type { OperatorImplementation } from '../operators/operator.js';
 import type { JobProgram } from '../plan/plan.js';
-import { canGenerateCode } from './chain-generator.js';
 import { collectImplementation } from './collect-sink.js';
 import { DelaySampler } from './delay-sampler.js';
 import { ChannelFactory } from './deployment.js';
@@ -116,7 +116,7 @@ class SlotWorker {
     storage: CheckpointStorage | undefined,
   ): Promise<void> {
     const slotOf = new Map(deployment.placements.map((place) => [`${place.vertexId}:${place.subtaskIndex}`, place.slot]));
-    const codegen = deployment.channels.codegen && canGenerateCode();
+    const codegen = deployment.channels.codegen && isCodeGenerationAllowed();
     const channels = new ChannelFactory({
       graph: deployment.graph,
       program,

@@ -335,9 +335,14 @@ class TaskBuilder {
   }
 
   private async keyedBackend(restore: OperatorRestore | undefined): Promise<KeyedStateBackend> {
-    const { vertex, subtaskIndex, environment } = this.options;
+    const { vertex, subtaskIndex, environment, codegen } = this.options;
     const keyGroupRange = keyGroupRangeOf(vertex.maxParallelism, vertex.parallelism, subtaskIndex);
-    const backend = new HeapStateBackend({ keyGroupRange, maxParallelism: vertex.maxParallelism, checked: environment.checked });
+    const backend = new HeapStateBackend({
+      keyGroupRange,
+      maxParallelism: vertex.maxParallelism,
+      checked: environment.checked,
+      generateCode: codegen,
+    });
     if (restore !== undefined && restore.keyedChains.length > 0) {
       const chains: (readonly KeyedSnapshotFile[])[] = [];
       for (const chain of restore.keyedChains) chains.push(await this.options.readState(chain));

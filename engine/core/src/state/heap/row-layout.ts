@@ -7,6 +7,7 @@
  * One buffer under two views (`f64`, `i32`). Reading and writing rows is generated per schema; where code generation is forbidden an
  * interpreted twin does the same.
  */
+import { isCodeGenerationAllowed } from '../../codec/generated-function.js';
 import { MillstreamError } from '../../common/errors.js';
 import type { TableField } from './snapshot-format.js';
 
@@ -39,15 +40,6 @@ export interface RowLayout {
 /** Whether a schema can lie in rows: at least one field, all numeric. `__proto__` cannot be set by plain assignment. */
 export function isNumericSchema(fields: readonly TableField[]): boolean {
   return fields.length > 0 && fields.every((field) => field.type !== 'string' && field.type !== 'any' && field.name !== '__proto__');
-}
-
-/** Whether this process may compile code (not under `--disallow-code-generation-from-strings`). */
-export function isCodeGenerationAllowed(): boolean {
-  try {
-    return new Function('return true')() === true;
-  } catch {
-    return false;
-  }
 }
 
 function placeFields(fields: readonly TableField[]): { slots: RowSlot[]; stride: number } {
