@@ -216,7 +216,7 @@ export class ExecutionAttempt {
     for (let slot = 0; slot < placement.slots; slot++) {
       const handle = options.startSlot({
         slot,
-        data: { artifact: options.artifact },
+        artifact: options.artifact,
         onMessage: (message) => this.receive(slot, message),
         onLost: (error) => this.fail(error, undefined),
         youngGenerationMb: options.youngGenerationMb,

@@ -1,20 +1,19 @@
 /** The coordinator's end of a slot: a worker thread with its message port. */
-import { setFlagsFromString } from 'node:v8';
-import { Worker } from 'node:worker_threads';
 import { MillstreamError } from '../common/errors.js';
+import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { FromSlot, ToSlot } from '../runtime/slot-messages.js';
-import type { SlotWorkerData } from '../runtime/slot-worker.js';
+import { SlotThread } from './slot-thread.js';
 
 /** A slot, wherever it runs. Messages arrive in order; after `closed` none arrives. */
 export interface SlotHandle {
   send(message: ToSlot): void;
-  /** Ends the slot at once, as a crash would. */
+  /** Ends the slot at once, as a crash would; one that has closed leaves its thread to the next. */
   kill(): Promise<void>;
 }
 
 export interface SlotHandleOptions {
   readonly slot: number;
-  readonly data: SlotWorkerData;
+  readonly artifact: ProgramArtifact;
   readonly onMessage: (message: FromSlot) => void;
   /** The slot is gone without having been asked to. */
   readonly onLost: (error: MillstreamError) => void;
@@ -22,32 +21,35 @@ export interface SlotHandleOptions {
   readonly youngGenerationMb: number;
 }
 
+/** Starts a slot in a thread of its own. */
 export function startSlot(options: SlotHandleOptions): SlotHandle {
-  // Young generations grow slowly from a small start, and what is in flight between slots survives each of their many collections
-  // (docs/performance). The flag holds for isolates that are made after it.
-  setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(options.youngGenerationMb / 3))}`);
-  const worker = new Worker(new URL('../runtime/slot-worker.js', import.meta.url), {
-    workerData: options.data,
-    name: `slot-${options.slot}`,
-    resourceLimits: { maxYoungGenerationSizeMb: options.youngGenerationMb },
-    execArgv: ['--enable-source-maps'],
-  });
+  const thread = SlotThread.take(options.youngGenerationMb, `slot-${options.slot}`);
   let closed = false;
+  let isDeployed = false;
+  let isIdle = false;
   const lost = (message: string, cause?: unknown): void => {
     if (closed) return;
     closed = true;
     options.onLost(new MillstreamError('SLOT_LOST', `Slot ${options.slot} ended unexpectedly: ${message}`, { retryable: true, cause }));
   };
-  worker.on('message', (message: FromSlot) => {
-    if (!closed) options.onMessage(message);
-  });
-  worker.on('error', (error) => lost(outOfMemory(error) ?? (error instanceof Error ? error.message : String(error)), error));
-  worker.on('exit', (code) => lost(`exit code ${code}`));
+  thread.listener = {
+    onMessage: (message) => {
+      if (message.type === 'deployed') isDeployed = true;
+      // A slot that was cancelled in the middle of its deployment may still be evaluating the program.
+      if (message.type === 'cancelled') isIdle = isDeployed;
+      if (message.type === 'failed') isDeployed = false;
+      options.onMessage(message);
+    },
+    onError: (error) => lost(outOfMemory(error) ?? (error instanceof Error ? error.message : String(error)), error),
+    onExit: (code) => lost(`exit code ${code}`),
+  };
+  thread.send({ type: 'load', artifact: options.artifact });
   return {
-    send: (message) => worker.postMessage(message),
+    send: (message) => thread.send(message),
     kill: async () => {
+      if (closed) return;
       closed = true;
-      await worker.terminate();
+      await (isIdle ? thread.park() : thread.end());
     },
   };
 }

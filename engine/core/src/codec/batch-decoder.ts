@@ -10,7 +10,7 @@ import { MillstreamError } from '../common/errors.js';
 import type { BatchCodecOptions } from './batch-encoder.js';
 import { BATCH_COUNT_MAX, BATCH_FORMAT_VERSION, FLAG_GROUPS, FLAG_TIMESTAMPS, TEXT_ASCII, TEXT_UTF8, TEXT_UTF16 } from './batch-format.js';
 import { type ColumnLayout, columnLayoutOf } from './column-layout.js';
-import { ColumnScratch } from './column-scratch.js';
+import { COLUMN_ALIGNMENT, ColumnScratch, columnViewsOf } from './column-views.js';
 import { declaredShapeOf } from './declared-shape.js';
 import { type DecodeProgram, type DecodeSource, decodeProgramOf } from './decode-program.js';
 import { RecordConstructors } from './record-constructors.js';
@@ -41,6 +41,9 @@ export class BatchDecoder {
   private readonly declared: Uint8Array | undefined;
   private definitions: KnownDefinition[] = [];
   private groupRecords: unknown[][] = [];
+  /** The memory of the batch in work, and where in it that begins. */
+  private bytes: Uint8Array = new Uint8Array(0);
+  private begin = 0;
 
   constructor(options: BatchCodecOptions = {}) {
     this.codegen = options.codegen ?? true;
@@ -54,6 +57,8 @@ export class BatchDecoder {
    */
   decode(bytes: Uint8Array, offset: number, length: number, values: unknown[], timestamps: Float64Array): number {
     const input = this.readerOf(bytes, offset, length);
+    this.bytes = bytes;
+    this.begin = offset;
     const version = input.u8();
     if (version !== BATCH_FORMAT_VERSION) throw corrupt(`it is of version ${version}, this is version ${BATCH_FORMAT_VERSION}`);
     const flags = input.u8();
@@ -109,10 +114,13 @@ export class BatchDecoder {
   private decodeGroup(input: ByteReader, count: number, target: unknown[]): void {
     const { layout, program } = this.definition(input);
     const { scratch, source } = this;
+    input.bytes((this.begin - input.at) & (COLUMN_ALIGNMENT - 1));
     const columnBytes = layout.recordBytes * count;
     if (columnBytes > input.remaining) throw corrupt(`columns of ${columnBytes} bytes have ${input.remaining}`);
-    scratch.ensure(columnBytes);
-    input.buffer.copy(scratch.uint8, 0, input.at, input.at + columnBytes);
+    const columnsAt = input.at;
+    const inPlace = columnsAt % COLUMN_ALIGNMENT === 0 ? columnViewsOf(this.bytes) : undefined;
+    const views = inPlace ?? scratch.ensure(columnBytes);
+    if (inPlace === undefined) input.buffer.copy(views.uint8, 0, columnsAt, columnsAt + columnBytes);
     input.at += columnBytes;
     source.text = layout.hasStrings ? readStrings(input) : '';
     const end = input.end;
@@ -120,7 +128,7 @@ export class BatchDecoder {
     if (rowsEnd > end) throw corrupt(`rows end ${rowsEnd - end} bytes after it`);
     input.end = rowsEnd;
     source.rows = input;
-    const units = program(target, count, scratch, source);
+    const units = program(target, count, views, inPlace === undefined ? 0 : columnsAt, source);
     if (units !== source.text.length) throw corrupt(`its strings have ${source.text.length} units, their lengths say ${units}`);
     if (input.remaining !== 0) throw corrupt(`${input.remaining} bytes of rows are left`);
     source.text = '';

@@ -14,9 +14,9 @@ import { ByteWriter } from '../common/bytes.js';
 import { invariant, MillstreamError } from '../common/errors.js';
 import { BATCH_COUNT_MAX, BATCH_FORMAT_VERSION, FLAG_GROUPS, FLAG_TIMESTAMPS } from './batch-format.js';
 import type { ClassRegistry } from './class-registry.js';
-import { ColumnScratch } from './column-scratch.js';
+import { ColumnScratch } from './column-views.js';
 import { declaredShapeOf, schemaViolation } from './declared-shape.js';
-import { EncodeGroup } from './encode-group.js';
+import { EncodeGroup, type EncodeParts } from './encode-group.js';
 import type { EncodeSink } from './encode-program.js';
 import type { Schema } from './schema.js';
 import { matches, OTHER, ROW_LEAF, shapeOf } from './shape.js';
@@ -40,8 +40,10 @@ const HOMELESS_MAX = 100_000;
 export class BatchEncoder {
   private readonly schema: Schema<unknown> | undefined;
   private readonly codegen: boolean;
-  private readonly scratch = new ColumnScratch();
   private readonly sink: EncodeSink;
+  private readonly parts: EncodeParts;
+  /** Where the batch in work begins in its buffer. */
+  private begin = 0;
   /** Groups of objects and tuples. */
   private groups: EncodeGroup[] = [];
   /** Takes every value that belongs to none of `groups`. */
@@ -55,6 +57,7 @@ export class BatchEncoder {
     this.schema = options.schema;
     this.codegen = options.codegen ?? true;
     this.sink = { text: '', guard: 0, rows: new ByteWriter(1024), registry: options.registry };
+    this.parts = { scratch: new ColumnScratch(), sink: this.sink };
     if (this.schema !== undefined) this.last = new EncodeGroup(declaredShapeOf(this.schema), false, this.codegen);
   }
 
@@ -65,12 +68,13 @@ export class BatchEncoder {
   encode(values: readonly unknown[], timestamps: Float64Array | undefined, start: number, count: number, out: ByteWriter): void {
     invariant(count <= BATCH_COUNT_MAX, `Cannot encode a batch of ${count} records: the limit is ${BATCH_COUNT_MAX}`);
     const begin = out.length;
+    this.begin = begin;
     try {
       this.writeHead(timestamps, start, count, out);
       if (count === 0) return;
       if (this.schema !== undefined) this.encodeDeclared(this.schema, values, start, count, out);
       else if (this.last === undefined || !this.encodeAlike(this.last, values, start, count, out))
-        this.encodeSorted(values, start, count, out, begin);
+        this.encodeSorted(values, start, count, out);
     } catch (error) {
       out.length = begin;
       this.forgetMembers();
@@ -92,25 +96,22 @@ export class BatchEncoder {
   private encodeDeclared(schema: Schema<unknown>, values: readonly unknown[], start: number, count: number, out: ByteWriter): void {
     const group = this.last as EncodeGroup;
     for (;;) {
-      const fitting = group.tryEncode(values, start, count, this.scratch, this.sink);
-      if (fitting === count) break;
+      const fitting = group.encode(values, start, count, out, this.begin, this.parts);
+      if (fitting === count) return;
       const violation = schemaViolation(schema, values[start + fitting]);
       if (violation !== undefined) throw violation;
       group.learn(values, start, start);
     }
-    group.write(out, count, this.scratch, this.sink);
   }
 
   /** Encodes a batch of one shape; false, and nothing written, if it turns out to be of several. */
   private encodeAlike(group: EncodeGroup, values: readonly unknown[], start: number, count: number, out: ByteWriter): boolean {
     for (;;) {
-      const fitting = group.tryEncode(values, start, count, this.scratch, this.sink);
-      if (fitting === count) break;
+      const fitting = group.encode(values, start, count, out, this.begin, this.parts);
+      if (fitting === count) return true;
       for (let i = fitting; i < count; i++) if (!this.belongs(group, values[start + i])) return false;
       group.learn(values, start + fitting, start + count);
     }
-    group.write(out, count, this.scratch, this.sink);
-    return true;
   }
 
   private belongs(group: EncodeGroup, value: unknown): boolean {
@@ -118,7 +119,7 @@ export class BatchEncoder {
   }
 
   /** Sorts the records by shape and encodes each group. */
-  private encodeSorted(values: readonly unknown[], start: number, count: number, out: ByteWriter, begin: number): void {
+  private encodeSorted(values: readonly unknown[], start: number, count: number, out: ByteWriter): void {
     if (this.assigned.length < count) this.assigned = new Uint8Array(count);
     if (this.homeless > HOMELESS_MAX) {
       this.homeless = 0;
@@ -133,7 +134,7 @@ export class BatchEncoder {
       this.assigned[i] = used.indexOf(group);
     }
     if (used.length > 1) {
-      out.buffer[begin + 1] = (out.buffer[begin + 1] as number) | FLAG_GROUPS;
+      out.buffer[this.begin + 1] = (out.buffer[this.begin + 1] as number) | FLAG_GROUPS;
       out.varint(used.length);
       out.bytes(this.assigned.subarray(0, count));
     }
@@ -162,11 +163,10 @@ export class BatchEncoder {
     const { members } = group;
     const count = members.length;
     for (;;) {
-      const fitting = group.tryEncode(members, 0, count, this.scratch, this.sink);
+      const fitting = group.encode(members, 0, count, out, this.begin, this.parts);
       if (fitting === count) break;
       group.learn(members, fitting, count);
     }
-    group.write(out, count, this.scratch, this.sink);
     members.length = 0;
   }
 

@@ -2,7 +2,8 @@
  * An encoded batch of records. Everything that is needed to read it is in it; numbers are little endian.
  *
  *   batch  = u8 version, u8 flags, varint count, [f64 timestamp × count], [varint group count, u8 group × count], group …
- *   group  = varint bytes, definition (shape-definition.ts), columns (column-layout.ts), [text], [rows]
+ *   group  = varint bytes, definition (shape-definition.ts), padding, columns (column-layout.ts), [text], [rows]
+ *   padding= zeros up to a multiple of 8 bytes from the batch's first: columns of a batch that lies aligned can be used in place
  *   text   = u8 encoding, u32 bytes, bytes: all strings of the group, record by record, field by field
  *   rows   = u32 bytes, values (row.ts) in the same order
  *

@@ -50,6 +50,20 @@ export interface ColumnLayout {
   readonly hasStrings: boolean;
   /** Whether some values are coded as rows. */
   readonly hasRows: boolean;
+  /** Whether cells may stay unset: where a column's values are of several types. */
+  readonly hasGaps: boolean;
+}
+
+/** The views of columns, by their names in generated code. */
+export type ColumnView = 'float64' | 'int32' | 'uint16' | 'uint8';
+const SHIFTS: Readonly<Record<ColumnView, number>> = { float64: 3, int32: 2, uint16: 1, uint8: 0 };
+
+/** The expression of record i's cell in generated code; `setup` gets what is computed once per batch. */
+export function columnCell(view: ColumnView, place: number, setup: string[]): string {
+  const start = `${view}At${place}`;
+  const line = `const ${start} = (base >>> ${SHIFTS[view]}) + ${place} * count;`;
+  if (!setup.includes(line)) setup.push(line);
+  return `${view}[${start} + i]`;
 }
 
 class Allocator {
@@ -105,5 +119,6 @@ export function columnLayoutOf(shape: Shape, wideLengths: boolean): ColumnLayout
   const root = place(shape, wideLengths, next);
   const hasStrings = someLeaf(shape, (mask) => (mask & STRING) !== 0);
   const hasRows = someLeaf(shape, (mask) => mask === DECLARED_ANY || (mask & OTHER) !== 0);
-  return { root, wideLengths, recordBytes, hasStrings, hasRows };
+  const hasGaps = someLeaf(shape, isTagged);
+  return { root, wideLengths, recordBytes, hasStrings, hasRows, hasGaps };
 }

@@ -10,6 +10,8 @@ import type { ClassRegistry } from './class-registry.js';
 import {
   type ColumnLayout,
   type Columns,
+  type ColumnView,
+  columnCell,
   type LeafColumns,
   TAG_DATE,
   TAG_FALSE,
@@ -20,7 +22,7 @@ import {
   TAG_TRUE,
   TAG_UNDEFINED,
 } from './column-layout.js';
-import type { ColumnScratch } from './column-scratch.js';
+import type { ColumnViews } from './column-views.js';
 import { generatedFunction } from './generated-function.js';
 import type { RecordConstructor, RecordConstructors } from './record-constructors.js';
 import { readValue } from './row.js';
@@ -35,8 +37,11 @@ export interface DecodeSource {
   readonly registry: ClassRegistry | undefined;
 }
 
-/** Puts `count` records into target[0, count). Returns how many UTF-16 units of the text they took. */
-export type DecodeProgram = (target: unknown[], count: number, scratch: ColumnScratch, source: DecodeSource) => number;
+/**
+ * Puts `count` records, whose columns begin at byte `base` of the views, into target[0, count). Returns how many UTF-16 units of the text
+ * they took.
+ */
+export type DecodeProgram = (target: unknown[], count: number, views: ColumnViews, base: number, source: DecodeSource) => number;
 
 export function decodeProgramOf(layout: ColumnLayout, constructors: RecordConstructors, codegen: boolean): DecodeProgram {
   return (codegen ? generate(layout, constructors) : undefined) ?? interpret(layout);
@@ -117,10 +122,8 @@ class Generator {
     return `text.substring(at, at += ${this.cell(this.wideLengths ? 'int32' : 'uint16', leaf.lengths)})`;
   }
 
-  private cell(view: string, place: number): string {
-    const start = `${view}At${place}`;
-    if (!this.setup.some((line) => line.startsWith(`const ${start} `))) this.setup.push(`const ${start} = ${place} * count;`);
-    return `${view}[${start} + i]`;
+  private cell(view: ColumnView, place: number): string {
+    return columnCell(view, place, this.setup);
   }
 }
 
@@ -128,8 +131,8 @@ function generate(layout: ColumnLayout, constructors: RecordConstructors): Decod
   const generator = new Generator(constructors, layout.wideLengths);
   const value = generator.node(layout.root);
   if (value === undefined) return undefined;
-  const source = `return function decodeRecords(target, count, scratch, source) {
-  const { float64, int32, uint16, uint8 } = scratch;
+  const source = `return function decodeRecords(target, count, views, base, source) {
+  const { float64, int32, uint16, uint8 } = views;
   const { text, rows, registry } = source;
   ${generator.setup.join('\n  ')}
   let at = 0;
@@ -150,16 +153,18 @@ class Interpreter {
   private index = 0;
   private count = 0;
   private at = 0;
-  private scratch!: ColumnScratch;
+  private views!: ColumnViews;
+  private base = 0;
   private source!: DecodeSource;
 
   constructor(layout: ColumnLayout) {
     this.layout = layout;
   }
 
-  run(target: unknown[], count: number, scratch: ColumnScratch, source: DecodeSource): number {
+  run(target: unknown[], count: number, views: ColumnViews, base: number, source: DecodeSource): number {
     this.count = count;
-    this.scratch = scratch;
+    this.views = views;
+    this.base = base;
     this.source = source;
     this.at = 0;
     for (let i = 0; i < count; i++) {
@@ -167,6 +172,11 @@ class Interpreter {
       target[i] = this.node(this.layout.root);
     }
     return this.at;
+  }
+
+  /** Where the record's value of a column lies, in elements of 2 ** shift bytes. */
+  private column(shift: number, place: number): number {
+    return (this.base >>> shift) + place * this.count + this.index;
   }
 
   private node(columns: Columns): unknown {
@@ -187,7 +197,7 @@ class Interpreter {
       case STRING:
         return this.string(leaf);
       case BOOLEAN:
-        return this.scratch.uint8[leaf.uint8 * this.count + this.index] !== 0;
+        return this.views.uint8[this.column(0, leaf.uint8)] !== 0;
       case DATE:
         return this.date(leaf);
       case NULL:
@@ -200,7 +210,7 @@ class Interpreter {
   }
 
   private tagged(leaf: LeafColumns): unknown {
-    const tag = this.scratch.uint8[leaf.uint8 * this.count + this.index] as number;
+    const tag = this.views.uint8[this.column(0, leaf.uint8)] as number;
     const { mask } = leaf;
     if (tag === TAG_NUMBER && (mask & (INT | DOUBLE)) !== 0) return this.number(leaf);
     if (tag === TAG_STRING && (mask & STRING) !== 0) return this.string(leaf);
@@ -212,25 +222,23 @@ class Interpreter {
   }
 
   private number(leaf: LeafColumns): number | undefined {
-    const { scratch } = this;
-    return (leaf.mask & DOUBLE) !== 0
-      ? scratch.float64[leaf.float64 * this.count + this.index]
-      : scratch.int32[leaf.int32 * this.count + this.index];
+    const { float64, int32 } = this.views;
+    return (leaf.mask & DOUBLE) !== 0 ? float64[this.column(3, leaf.float64)] : int32[this.column(2, leaf.int32)];
   }
 
   private string(leaf: LeafColumns): string {
-    const lengths = this.layout.wideLengths ? this.scratch.int32 : this.scratch.uint16;
+    const { int32, uint16 } = this.views;
     const start = this.at;
-    this.at += lengths[leaf.lengths * this.count + this.index] as number;
+    this.at += (this.layout.wideLengths ? int32[this.column(2, leaf.lengths)] : uint16[this.column(1, leaf.lengths)]) as number;
     return this.source.text.substring(start, this.at);
   }
 
   private date(leaf: LeafColumns): Date {
-    return new Date(this.scratch.float64[leaf.float64 * this.count + this.index] as number);
+    return new Date(this.views.float64[this.column(3, leaf.float64)] as number);
   }
 }
 
 function interpret(layout: ColumnLayout): DecodeProgram {
   const interpreter = new Interpreter(layout);
-  return (target, count, scratch, source) => interpreter.run(target, count, scratch, source);
+  return (target, count, views, base, source) => interpreter.run(target, count, views, base, source);
 }

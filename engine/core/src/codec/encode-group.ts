@@ -3,10 +3,16 @@ import type { ByteWriter } from '../common/bytes.js';
 import { invariant } from '../common/errors.js';
 import { TEXT_ASCII, TEXT_UTF8, TEXT_UTF16 } from './batch-format.js';
 import { type ColumnLayout, columnLayoutOf } from './column-layout.js';
-import type { ColumnScratch } from './column-scratch.js';
+import { COLUMN_ALIGNMENT, type ColumnScratch, columnViewsOf } from './column-views.js';
 import { type EncodeProgram, type EncodeSink, encodeProgramOf } from './encode-program.js';
 import { type Shape, widen } from './shape.js';
 import { encodeDefinition } from './shape-definition.js';
+
+/** What the groups of an encoder share. */
+export interface EncodeParts {
+  readonly scratch: ColumnScratch;
+  readonly sink: EncodeSink;
+}
 
 export class EncodeGroup {
   shape: Shape;
@@ -27,12 +33,40 @@ export class EncodeGroup {
     this.definition = encodeDefinition(shape, false);
   }
 
-  /** Encodes into scratch and sink; returns `count`, or the index of the first record that does not fit. */
-  tryEncode(values: readonly unknown[], start: number, count: number, scratch: ColumnScratch, sink: EncodeSink): number {
-    scratch.ensure(this.layout.recordBytes * count);
+  /**
+   * Appends values[start, start + count) as a group of the batch that began at `begin`; returns `count`, or the index of the first record
+   * that does not fit, and then nothing has been appended.
+   */
+  encode(values: readonly unknown[], start: number, count: number, out: ByteWriter, begin: number, parts: EncodeParts): number {
+    const { layout, definition } = this;
+    const { sink, scratch } = parts;
+    const before = out.length;
+    out.varint(definition.length);
+    out.bytes(definition);
+    while ((out.length - begin) % COLUMN_ALIGNMENT !== 0) out.u8(0);
+    const columnBytes = layout.recordBytes * count;
+    out.reserve(columnBytes);
+    const inPlace = out.length % COLUMN_ALIGNMENT === 0 ? columnViewsOf(out.buffer) : undefined;
+    const views = inPlace ?? scratch.ensure(columnBytes);
+    const base = inPlace === undefined ? 0 : out.length;
+    // Equal batches give equal bytes, and none of what the memory held before.
+    if (layout.hasGaps) views.uint8.fill(0, base, base + columnBytes);
     sink.rows.length = 0;
-    this.program ??= encodeProgramOf(this.layout, this.checked, this.codegen);
-    return this.program(values, start, count, scratch, sink);
+    this.program ??= encodeProgramOf(layout, this.checked, this.codegen);
+    const fitting = this.program(values, start, count, views, base, sink);
+    if (fitting !== count) {
+      out.length = before;
+      return fitting;
+    }
+    if (inPlace === undefined) out.buffer.set(views.uint8.subarray(0, columnBytes), out.length);
+    out.length += columnBytes;
+    if (layout.hasStrings) writeStrings(out, sink.text);
+    if (layout.hasRows) {
+      out.u32(sink.rows.length);
+      out.bytes(sink.rows.view8());
+    }
+    sink.text = '';
+    return count;
   }
 
   /** Widens the shape for these records, one of which did not fit. */
@@ -52,23 +86,6 @@ export class EncodeGroup {
     this.layout = columnLayoutOf(shape, this.wideLengths);
     this.definition = encodeDefinition(shape, this.wideLengths);
     this.program = undefined;
-  }
-
-  /** Appends what `tryEncode` has just made of `count` records. */
-  write(out: ByteWriter, count: number, scratch: ColumnScratch, sink: EncodeSink): void {
-    const { layout, definition } = this;
-    const columnBytes = layout.recordBytes * count;
-    out.varint(definition.length);
-    out.bytes(definition);
-    out.reserve(columnBytes);
-    out.buffer.set(columnBytes === scratch.uint8.length ? scratch.uint8 : scratch.uint8.subarray(0, columnBytes), out.length);
-    out.length += columnBytes;
-    if (layout.hasStrings) writeStrings(out, sink.text);
-    if (layout.hasRows) {
-      out.u32(sink.rows.length);
-      out.bytes(sink.rows.view8());
-    }
-    sink.text = '';
   }
 }
 

@@ -9,6 +9,8 @@ import type { ClassRegistry } from './class-registry.js';
 import {
   type ColumnLayout,
   type Columns,
+  type ColumnView,
+  columnCell,
   type LeafColumns,
   TAG_DATE,
   TAG_FALSE,
@@ -19,7 +21,7 @@ import {
   TAG_TRUE,
   TAG_UNDEFINED,
 } from './column-layout.js';
-import type { ColumnScratch } from './column-scratch.js';
+import type { ColumnViews } from './column-views.js';
 import { generatedFunction } from './generated-function.js';
 import { writeValue } from './row.js';
 import { BOOLEAN, DATE, DECLARED_ANY, DOUBLE, hasFields, INT, isInt32, isTuple, NULL, OTHER, STRING, UNDEFINED } from './shape.js';
@@ -37,8 +39,18 @@ export interface EncodeSink {
   readonly registry: ClassRegistry | undefined;
 }
 
-/** Encodes values[start, start + count); returns `count`, or the index of the first record that does not fit. */
-export type EncodeProgram = (values: readonly unknown[], start: number, count: number, scratch: ColumnScratch, sink: EncodeSink) => number;
+/**
+ * Encodes values[start, start + count) into columns that begin at byte `base` of the views; returns `count`, or the index of the first
+ * record that does not fit.
+ */
+export type EncodeProgram = (
+  values: readonly unknown[],
+  start: number,
+  count: number,
+  views: ColumnViews,
+  base: number,
+  sink: EncodeSink,
+) => number;
 
 /** `checked`: false if the fields are declared: further ones do not matter then, and in an integer column -0 becomes 0. */
 export function encodeProgramOf(layout: ColumnLayout, checked: boolean, codegen: boolean): EncodeProgram {
@@ -129,18 +141,16 @@ class Generator {
     return `${limit}if (${v}.length !== 0) guard |= ${v}.charCodeAt(0); ${lengths} = ${v}.length; text += ${v};`;
   }
 
-  private cell(view: string, place: number): string {
-    const start = `${view}At${place}`;
-    if (!this.setup.some((line) => line.startsWith(`const ${start} `))) this.setup.push(`const ${start} = ${place} * count;`);
-    return `${view}[${start} + i]`;
+  private cell(view: ColumnView, place: number): string {
+    return columnCell(view, place, this.setup);
   }
 }
 
 function generate(layout: ColumnLayout, checked: boolean): EncodeProgram | undefined {
   const generator = new Generator(layout.wideLengths, checked);
   generator.node(layout.root, 'values[start + i]');
-  const source = `return function encodeRecords(values, start, count, scratch, sink) {
-  const { float64, int32, uint16, uint8 } = scratch;
+  const source = `return function encodeRecords(values, start, count, views, base, sink) {
+  const { float64, int32, uint16, uint8 } = views;
   const { rows, registry } = sink;
   ${generator.setup.join('\n  ')}
   let text = '';
@@ -172,7 +182,8 @@ class Interpreter {
   private readonly checked: boolean;
   private index = 0;
   private count = 0;
-  private scratch!: ColumnScratch;
+  private views!: ColumnViews;
+  private base = 0;
   private sink!: EncodeSink;
 
   constructor(layout: ColumnLayout, checked: boolean) {
@@ -180,9 +191,10 @@ class Interpreter {
     this.checked = checked;
   }
 
-  run(values: readonly unknown[], start: number, count: number, scratch: ColumnScratch, sink: EncodeSink): number {
+  run(values: readonly unknown[], start: number, count: number, views: ColumnViews, base: number, sink: EncodeSink): number {
     this.count = count;
-    this.scratch = scratch;
+    this.views = views;
+    this.base = base;
     this.sink = sink;
     sink.text = '';
     for (let i = 0; i < count; i++) {
@@ -190,6 +202,11 @@ class Interpreter {
       if (!this.node(this.layout.root, values[start + i])) return i;
     }
     return count;
+  }
+
+  /** Where the record's value of a column lies, in elements of 2 ** shift bytes. */
+  private at(shift: number, place: number): number {
+    return (this.base >>> shift) + place * this.count + this.index;
   }
 
   private node(columns: Columns, value: unknown): boolean {
@@ -227,21 +244,20 @@ class Interpreter {
   }
 
   private tag(leaf: LeafColumns, tag: number): boolean {
-    this.scratch.uint8[leaf.uint8 * this.count + this.index] = tag;
+    this.views.uint8[this.at(0, leaf.uint8)] = tag;
     return true;
   }
 
   private number(leaf: LeafColumns, value: number): boolean {
-    if ((leaf.mask & DOUBLE) !== 0) this.scratch.float64[leaf.float64 * this.count + this.index] = value;
-    else if (this.checked ? isInt32(value) : (value | 0) === value) this.scratch.int32[leaf.int32 * this.count + this.index] = value;
+    if ((leaf.mask & DOUBLE) !== 0) this.views.float64[this.at(3, leaf.float64)] = value;
+    else if (this.checked ? isInt32(value) : (value | 0) === value) this.views.int32[this.at(2, leaf.int32)] = value;
     else return false;
     return true;
   }
 
   private string(leaf: LeafColumns, value: string): boolean {
-    const at = leaf.lengths * this.count + this.index;
-    if (this.layout.wideLengths) this.scratch.int32[at] = value.length;
-    else if (value.length <= SHORT_LENGTH_MAX) this.scratch.uint16[at] = value.length;
+    if (this.layout.wideLengths) this.views.int32[this.at(2, leaf.lengths)] = value.length;
+    else if (value.length <= SHORT_LENGTH_MAX) this.views.uint16[this.at(1, leaf.lengths)] = value.length;
     else return false;
     if (value.length !== 0) this.sink.guard |= value.charCodeAt(0);
     this.sink.text += value;
@@ -249,7 +265,7 @@ class Interpreter {
   }
 
   private date(leaf: LeafColumns, value: Date): boolean {
-    this.scratch.float64[leaf.float64 * this.count + this.index] = value.getTime();
+    this.views.float64[this.at(3, leaf.float64)] = value.getTime();
     return true;
   }
 
@@ -261,5 +277,5 @@ class Interpreter {
 
 function interpret(layout: ColumnLayout, checked: boolean): EncodeProgram {
   const interpreter = new Interpreter(layout, checked);
-  return (values, start, count, scratch, sink) => interpreter.run(values, start, count, scratch, sink);
+  return (values, start, count, views, base, sink) => interpreter.run(values, start, count, views, base, sink);
 }

@@ -11,16 +11,17 @@ export interface Clock {
   now(): number;
   /** A clock that never goes back, fractional ms from an arbitrary origin. */
   monotonic(): number;
-  /** Calls `callback` once, `delayMs` from now at the earliest. Keeps the process alive while pending. */
-  schedule(delayMs: number, callback: () => void): ScheduledCall;
+  /** Calls `callback` once, `delayMs` from now at the earliest. Keeps the process alive while pending, unless `keepAlive` is false. */
+  schedule(delayMs: number, callback: () => void, keepAlive?: boolean): ScheduledCall;
 }
 
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  schedule(delayMs, callback) {
+  schedule(delayMs, callback, keepAlive = true) {
     const timer = setTimeout(callback, delayMs);
+    if (!keepAlive) timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
 };

@@ -36,7 +36,7 @@ export function generateChain(spec: ChainSpec): CompiledChain {
     bind() {
       const writer = new ChainWriter(spec);
       const source = writer.module();
-      const make = new Function('B', `${source}\n//# sourceURL=millstream-chain:${encodeURIComponent(spec.name)}`) as (
+      const make = new Function('B', `${source}\n//# sourceURL=millstream-chain:${encodeURIComponent(spec.name)}?${++generated}`) as (
         b: Bindings,
       ) => GeneratedModule;
       const built = make(writer.bindings);
@@ -55,6 +55,12 @@ export function generateChain(spec: ChainSpec): CompiledChain {
   };
   return compiled;
 }
+
+/**
+ * Makes each chain's text its own: V8 would share code between equal texts, and calls of user functions are compiled into it, so that the
+ * second chain of a thread would run slower than the first.
+ */
+let generated = 0;
 
 function unbound(): number {
   throw new Error('chain is not bound');

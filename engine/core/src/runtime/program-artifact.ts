@@ -26,6 +26,9 @@ export interface ProgramArtifact {
   readonly plan: Plan;
 }
 
+/** Of this thread. */
+let evaluations = 0;
+
 /** Evaluates the artifact and checks its graph. Throws PROGRAM_CHANGED, PROGRAM_FAILED, GRAPH_DIFFERS. */
 export async function evaluateArtifact(artifact: ProgramArtifact): Promise<JobProgram> {
   if (artifact.contentChecksum !== undefined && crc32(readFileSync(new URL(artifact.url))) !== artifact.contentChecksum) {
@@ -45,7 +48,8 @@ async function evaluate({ url, parameters, options, moment }: ProgramArtifact): 
   try {
     return await evaluateModule(
       { mode: 'slot', parameters, options, moment },
-      async () => (await import(url)) as { readonly default?: unknown },
+      // A module is evaluated once per URL, and every deployment needs an evaluation of its own: nothing of an earlier one is left in it.
+      async () => (await import(evaluations++ === 0 ? url : `${url}#${evaluations}`)) as { readonly default?: unknown },
     );
   } catch (error) {
     if (error instanceof MillstreamError) throw error;

@@ -1,11 +1,12 @@
 /**
- * A slot in a worker thread: evaluates the program, builds its tasks, and drives the slot's turns until it is cancelled.
+ * A slot in a worker thread: evaluates the program, builds its tasks, and drives the slot's turns until it is cancelled; the next slot
+ * of the thread begins afresh.
  *
  * Between turns the event loop gets its say about every 10 ms; with nothing to do the thread sleeps on its wake word, which peers bump
  * after they have published into an empty ring or freed a full one.
  */
 import { setImmediate as immediate } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { isCodeGenerationAllowed } from '../codec/generated-function.js';
 import type { Clock } from '../common/clock.js';
@@ -26,10 +27,8 @@ import type { FromSlot, SlotDeployment, ToSlot } from './slot-messages.js';
 import type { Task } from './task.js';
 import { buildTask } from './task-builder.js';
 
-/** What a slot's worker is started with. */
-export interface SlotWorkerData {
-  readonly artifact: ProgramArtifact;
-}
+/** What a thread is told: which program the next slot runs, then that slot's messages. */
+export type ToSlotThread = ToSlot | { readonly type: 'load'; readonly artifact: ProgramArtifact };
 
 /** How long turns may follow each other before the event loop gets its say, ms. */
 const LOOP_MS = 10;
@@ -37,6 +36,7 @@ const METRICS_MS = 500;
 const NAP_MS = 0.5;
 
 class SlotWorker {
+  private readonly artifact: ProgramArtifact;
   private readonly clock: Clock = systemClock;
   private readonly disk: Disk = nodeDisk;
   private slot: Slot | undefined;
@@ -47,6 +47,10 @@ class SlotWorker {
   private lastMetrics = 0;
   /** What came while the slot was being deployed: splits are assigned as soon as the enumerator has them. */
   private early: ToSlot[] | undefined = [];
+
+  constructor(artifact: ProgramArtifact) {
+    this.artifact = artifact;
+  }
 
   async handle(message: ToSlot): Promise<void> {
     if (message.type === 'deploy') {
@@ -82,8 +86,7 @@ class SlotWorker {
   private async deploy(deployment: SlotDeployment): Promise<void> {
     this.wakeWord = new Int32Array(deployment.wakeWords);
     this.wakeIndex = deployment.slot;
-    const { artifact } = workerData as SlotWorkerData;
-    const program = await evaluateArtifact(artifact);
+    const program = await evaluateArtifact(this.artifact);
     const storage =
       deployment.checkpointDirectory === undefined ? undefined : new CheckpointStorage(this.disk, deployment.checkpointDirectory);
     const slot = new Slot({
@@ -240,9 +243,14 @@ class SlotWorker {
   }
 }
 
-const worker = new SlotWorker();
-process.on('uncaughtException', (error) => worker.fail(error));
-process.on('unhandledRejection', (error) => worker.fail(error));
-parentPort?.on('message', (message: ToSlot) => {
-  worker.handle(message).catch((error: unknown) => worker.fail(error));
+let worker: SlotWorker | undefined;
+process.on('uncaughtException', (error) => worker?.fail(error));
+process.on('unhandledRejection', (error) => worker?.fail(error));
+parentPort?.on('message', (message: ToSlotThread) => {
+  if (message.type === 'load') {
+    worker = new SlotWorker(message.artifact);
+    return;
+  }
+  const receiver = worker;
+  receiver?.handle(message).catch((error: unknown) => receiver.fail(error));
 });

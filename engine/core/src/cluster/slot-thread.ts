@@ -1,0 +1,91 @@
+/**
+ * Worker threads that run slots, one attempt after another. A thread whose slot has closed in good order may run another slot: its engine
+ * code is loaded and compiled, its heap has grown, so a restart begins at full speed. Parked threads keep no process alive.
+ *
+ * Invariants: 1. a thread that was ended in any other way than in good order is never used again; 2. a thread runs at most one slot at a
+ * time, and nothing of one slot's messages reaches the next.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { Worker } from 'node:worker_threads';
+import { type ScheduledCall, systemClock } from '../common/clock.js';
+import type { FromSlot } from '../runtime/slot-messages.js';
+import type { ToSlotThread } from '../runtime/slot-worker.js';
+
+/** Every slot evaluates the program again, and module instances are never freed: after so many a thread is replaced. */
+const SLOTS_MAX = 10;
+/** Parked threads hold memory; a restart comes sooner than this. */
+const PARKED_MS = 10_000;
+
+export interface SlotThreadListener {
+  onMessage(message: FromSlot): void;
+  onError(error: unknown): void;
+  onExit(code: number): void;
+}
+
+export class SlotThread {
+  listener: SlotThreadListener | undefined;
+  private readonly worker: Worker;
+  private readonly youngGenerationMb: number;
+  private slots = 0;
+  private ended = false;
+  private expiry: ScheduledCall | undefined;
+
+  private constructor(youngGenerationMb: number, name: string) {
+    this.youngGenerationMb = youngGenerationMb;
+    // Young generations grow slowly from a small start, and what is in flight between slots survives each of their many collections
+    // (docs/performance). The flag holds for isolates that are made after it.
+    setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(youngGenerationMb / 3))}`);
+    this.worker = new Worker(new URL('../runtime/slot-worker.js', import.meta.url), {
+      name,
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+      execArgv: ['--enable-source-maps'],
+    });
+    this.worker.on('message', (message: FromSlot) => this.listener?.onMessage(message));
+    this.worker.on('error', (error) => {
+      this.ended = true;
+      this.listener?.onError(error);
+    });
+    this.worker.on('exit', (code) => {
+      this.ended = true;
+      this.listener?.onExit(code);
+    });
+  }
+
+  /** A parked thread of the same settings, or a new one. */
+  static take(youngGenerationMb: number, name: string): SlotThread {
+    const at = parked.findIndex((thread) => !thread.ended && thread.youngGenerationMb === youngGenerationMb);
+    const thread = at < 0 ? new SlotThread(youngGenerationMb, name) : (parked.splice(at, 1)[0] as SlotThread);
+    thread.expiry?.cancel();
+    thread.worker.ref();
+    thread.slots++;
+    return thread;
+  }
+
+  send(message: ToSlotThread): void {
+    this.worker.postMessage(message);
+  }
+
+  /** Keeps the thread for another slot, after its slot has closed. */
+  async park(): Promise<void> {
+    this.listener = undefined;
+    if (this.ended || this.slots >= SLOTS_MAX) {
+      await this.end();
+      return;
+    }
+    this.worker.unref();
+    const expire = (): void => {
+      const at = parked.indexOf(this);
+      if (at >= 0) parked.splice(at, 1);
+      void this.end();
+    };
+    this.expiry = systemClock.schedule(PARKED_MS, expire, false);
+    parked.push(this);
+  }
+
+  async end(): Promise<void> {
+    this.listener = undefined;
+    await this.worker.terminate();
+  }
+}
+
+const parked: SlotThread[] = [];
