@@ -9,7 +9,8 @@ import { allocateRawBuffer, type RawBuffer, rawBufferOver } from './raw-buffer.j
 export class ByteWriter {
   buffer: RawBuffer;
   length = 0;
-  private view: DataView;
+  /** The same memory as `buffer`; for generated code, after `reserve`. */
+  view: DataView;
 
   constructor(capacity = 256) {
     this.buffer = allocateRawBuffer(capacity);

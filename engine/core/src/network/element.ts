@@ -7,9 +7,18 @@ export const BATCH_RECORDS = 256;
 
 /** Records with their timestamps (NaN: none). Owned by the channel that made it; given back with `recycle`. */
 export class RecordBatch {
-  readonly values: unknown[] = new Array(BATCH_RECORDS).fill(undefined);
+  /**
+   * Made anew for every filling: young records in an old array cost a write barrier each, and would live on until they are overwritten.
+   */
+  values: unknown[] = new Array(BATCH_RECORDS);
   readonly timestamps: Float64Array = new Float64Array(BATCH_RECORDS);
   count = 0;
+
+  /** Ready to be filled again. */
+  clear(): void {
+    if (this.count > 0) this.values = new Array(BATCH_RECORDS);
+    this.count = 0;
+  }
 }
 
 export type ControlElement =

@@ -59,9 +59,7 @@ export class LocalChannel implements Transport, InputChannel {
   }
 
   recycle(batch: RecordBatch): void {
-    // Clearing keeps consumed records from living on in the old generation until they are overwritten.
-    batch.values.fill(undefined, 0, batch.count);
-    batch.count = 0;
+    batch.clear();
     if (this.spares.length < QUEUE_BATCHES_MAX) this.spares.push(batch);
   }
 }

@@ -58,8 +58,7 @@ export class RingSender implements Transport {
       this.sent = 0;
       this.pushRest();
     }
-    batch.values.fill(undefined, 0, batch.count);
-    batch.count = 0;
+    batch.clear();
     this.spare = batch;
     return true;
   }
@@ -153,8 +152,7 @@ export class RingReceiver implements InputChannel {
   }
 
   recycle(batch: RecordBatch): void {
-    batch.values.fill(undefined, 0, batch.count);
-    batch.count = 0;
+    batch.clear();
     this.batch = batch;
   }
 

@@ -77,9 +77,10 @@ export interface ChangeList<C, R = Key> {
 export class ChangeLists<C, R = Key> {
   private readonly lists: ChangeList<C, R>[] = [];
   private readonly clock: ChangeClock;
-  private readonly empty: () => C;
+  private readonly empty: (previous: C | undefined) => C;
 
-  constructor(clock: ChangeClock, empty: () => C) {
+  /** `empty` makes a list's content, for about as much as in the previous one. */
+  constructor(clock: ChangeClock, empty: (previous: C | undefined) => C) {
     this.clock = clock;
     this.empty = empty;
   }
@@ -91,8 +92,9 @@ export class ChangeLists<C, R = Key> {
   }
 
   private open(): ChangeList<C, R> {
+    const previous = this.lists.at(-1)?.changed;
     this.discard();
-    const list: ChangeList<C, R> = { interval: this.clock.interval, changed: this.empty(), removed: [] };
+    const list: ChangeList<C, R> = { interval: this.clock.interval, changed: this.empty(previous), removed: [] };
     this.lists.push(list);
     return list;
   }
@@ -116,12 +118,16 @@ export class ChangeLists<C, R = Key> {
 
 /** A growable list of row numbers, 4 bytes each. */
 export class RowNumbers {
-  values: Int32Array = new Int32Array(8);
+  values: Int32Array;
   length = 0;
+
+  constructor(capacity = 8) {
+    this.values = new Int32Array(Math.max(8, capacity));
+  }
 
   push(row: number): void {
     if (this.length === this.values.length) {
-      const next = new Int32Array(Math.ceil(this.length * 1.5));
+      const next = new Int32Array(this.length * 2);
       next.set(this.values);
       this.values = next;
     }

@@ -6,7 +6,7 @@
  *
  * Invariants: 1. keys are never NaN; 2. rows move only in `rehash`, which makes the change lists anew; walks
  * notice by `generation` and look at all again (what is saved stays saved); 3. at most seven tenths of the slots are not 0, after a
- * rehash just below half: a key takes at most 2.2 rows, and a rehash is short since it concerns one key group.
+ * rehash just above a third: a key takes 1.4 to 2.9 rows, and a rehash is short since it concerns one key group.
  */
 import { hashKey } from '../../common/hash.js';
 import { type ChangeClock, ChangeLists, RowNumbers, type SnapshotCut } from './change-clock.js';
@@ -17,7 +17,8 @@ import type { TableWalk } from './table.js';
 /** Spreads hashes whose low bits say which key group this is, and so are equal here. */
 const SPREAD = 0x9e3779b1;
 const LOAD_MAX = 0.7;
-const GROWTH = 1.5;
+/** Each rehash doubles the table: fresh memory costs more (page faults) than moving the rows does. */
+const GROWTH = 2;
 const CAPACITY_MIN = 4;
 /** `touched` of a slot that is free and in no change list of this interval. */
 const FREE = -0x7fffffff;
@@ -52,7 +53,7 @@ export class ColumnGroup {
     this.clock = clock;
     this.codec = codec;
     this.stride = layout.stride;
-    this.changes = new ChangeLists(clock, () => new RowNumbers());
+    this.changes = new ChangeLists(clock, (previous) => new RowNumbers(previous?.length));
     this.allocate(CAPACITY_MIN);
   }
 

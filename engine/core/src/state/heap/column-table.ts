@@ -119,16 +119,7 @@ export class ColumnTable implements HeapTable, Cells, RowCodec {
 
   writeRow(cut: SnapshotCut, group: ColumnGroup, row: number): void {
     const buffer = cut.file.rows(this.id, group.label);
-    const out = buffer.out;
-    const { slots, stride } = this.layout;
-    out.u8(OP_PACKED);
-    out.f64(group.f64[row * stride] as number);
-    for (let i = 0; i < slots.length; i++) {
-      const slot = slots[i] as RowSlot;
-      if (slot.type === 'float64') out.f64(group.f64[row * stride + slot.at] as number);
-      else if (slot.type === 'int32') out.i32(group.i32[row * stride * 2 + slot.at] as number);
-      else out.u8(group.i32[row * stride * 2 + slot.at] as number);
-    }
+    this.layout.pack(group.f64, group.i32, row, buffer.out);
     cut.file.endRow(buffer);
   }
 

@@ -50,7 +50,7 @@ export class EntryContainer {
     this.label = label;
     this.clock = clock;
     this.codec = codec;
-    this.changes = new ChangeLists(clock, () => []);
+    this.changes = new ChangeLists<Entry[]>(clock, () => []);
   }
 
   /** Prepares an entry for being changed in place. */

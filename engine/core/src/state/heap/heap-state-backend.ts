@@ -37,7 +37,7 @@ import { restoreChain } from './heap-restore.js';
 import { HeapSnapshot } from './heap-snapshot.js';
 import { CheckedValueState, HeapAggregatingState, HeapListState, HeapMapState, HeapReducingState, HeapValueState } from './keyed-states.js';
 import { isNumericSchema } from './row-layout.js';
-import { SnapshotFileWriter } from './snapshot-file-writer.js';
+import { BlockBuffers, SnapshotFileWriter } from './snapshot-file-writer.js';
 import { requireCompatible, type TableKind, type TableSpec, tableKeyOf } from './snapshot-format.js';
 import { SnapshotHistory } from './snapshot-history.js';
 import { CurrentKey, type HeapTable, SequenceWalk, type TableContext } from './table.js';
@@ -71,6 +71,7 @@ export class HeapStateBackend implements KeyedStateBackend {
   private readonly tablesByKey = new Map<string, HeapTable>();
   private readonly history: SnapshotHistory;
   private snapshot: HeapSnapshot | undefined;
+  private readonly blockBuffers = new BlockBuffers();
   /** Changes up to this interval are in a complete checkpoint. */
   private confirmedInterval = 0;
 
@@ -199,6 +200,7 @@ export class HeapStateBackend implements KeyedStateBackend {
       sink,
       header,
       this.tables.map((table) => table.spec),
+      this.blockBuffers,
     );
     const cut: SnapshotCut = { file, after: isDelta ? predecessor.interval : 0, closing, walks: [] };
     clock.cut = cut;

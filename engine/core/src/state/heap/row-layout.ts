@@ -8,8 +8,9 @@
  * interpreted twin does the same.
  */
 import { isCodeGenerationAllowed } from '../../codec/generated-function.js';
+import type { ByteWriter } from '../../common/bytes.js';
 import { MillstreamError } from '../../common/errors.js';
-import type { TableField } from './snapshot-format.js';
+import { OP_PACKED, type TableField } from './snapshot-format.js';
 
 /** Offsets in a row, in units of 4 bytes. */
 export const TOUCHED = 2;
@@ -20,6 +21,9 @@ const FIELDS_AT = 4;
 export type RowReader = (f64: Float64Array, i32: Int32Array, row: number) => unknown;
 /** Sets a row's fields; throws `UNSUPPORTED_VALUE`, and sets none then, if a value is not what was declared. */
 export type RowWriter = (f64: Float64Array, i32: Int32Array, row: number, value: unknown) => void;
+
+/** Appends a row as it stands in snapshot files: OP_PACKED, the key, the fields. */
+export type RowPacker = (f64: Float64Array, i32: Int32Array, row: number, out: ByteWriter) => void;
 
 /** Where a field lies: `at` is in units of 8 bytes for float64, of 4 for the others. */
 export interface RowSlot {
@@ -35,6 +39,7 @@ export interface RowLayout {
   readonly stride: number;
   readonly read: RowReader;
   readonly write: RowWriter;
+  readonly pack: RowPacker;
 }
 
 /** Whether a schema can lie in rows: at least one field, all numeric. `__proto__` cannot be set by plain assignment. */
@@ -70,7 +75,7 @@ function fits(slot: RowSlot, value: unknown): boolean {
   return typeof value === 'number' && (slot.type === 'float64' || (value | 0) === value);
 }
 
-function interpreted(state: string, slots: readonly RowSlot[], stride: number): Pick<RowLayout, 'read' | 'write'> {
+function interpreted(state: string, slots: readonly RowSlot[], stride: number): Pick<RowLayout, 'read' | 'write' | 'pack'> {
   return {
     read(f64, i32, row) {
       const record: Record<string, unknown> = {};
@@ -87,6 +92,15 @@ function interpreted(state: string, slots: readonly RowSlot[], stride: number): 
       for (const slot of slots) {
         if (slot.type === 'float64') f64[row * stride + slot.at] = record[slot.name] as number;
         else i32[row * stride * 2 + slot.at] = Number(record[slot.name]);
+      }
+    },
+    pack(f64, i32, row, out) {
+      out.u8(OP_PACKED);
+      out.f64(f64[row * stride] as number);
+      for (const slot of slots) {
+        if (slot.type === 'float64') out.f64(f64[row * stride + slot.at] as number);
+        else if (slot.type === 'int32') out.i32(i32[row * stride * 2 + slot.at] as number);
+        else out.u8(i32[row * stride * 2 + slot.at] as number);
       }
     },
   };
@@ -134,6 +148,30 @@ function writerSource(slots: readonly RowSlot[], stride: number): string {
   ].join('\n');
 }
 
+function packerSource(slots: readonly RowSlot[], stride: number): string {
+  let size = 9;
+  const stores = slots.map((slot) => {
+    const at = size;
+    size += slot.type === 'float64' ? 8 : slot.type === 'int32' ? 4 : 1;
+    if (slot.type === 'float64') return `  view.setFloat64(at + ${at}, f64[d + ${slot.at}], true);`;
+    return slot.type === 'int32'
+      ? `  view.setInt32(at + ${at}, i32[w + ${slot.at}], true);`
+      : `  view.setUint8(at + ${at}, i32[w + ${slot.at}]);`;
+  });
+  return [
+    '"use strict";',
+    'return (f64, i32, row, out) => {',
+    `  out.reserve(${size});`,
+    '  const view = out.view, at = out.length;',
+    `  const d = row * ${stride}, w = row * ${stride * 2};`,
+    `  view.setUint8(at, ${OP_PACKED});`,
+    '  view.setFloat64(at + 1, f64[d], true);',
+    ...stores,
+    `  out.length = at + ${size};`,
+    '};',
+  ].join('\n');
+}
+
 /** Lays out the rows of a state. `generate`: whether to compile code for it. */
 export function rowLayoutOf(state: string, fields: readonly TableField[], generate: boolean = isCodeGenerationAllowed()): RowLayout {
   const { slots, stride } = placeFields(fields);
@@ -143,5 +181,6 @@ export function rowLayoutOf(state: string, fields: readonly TableField[], genera
     stride,
     read: new Function(readerSource(slots, stride))() as RowReader,
     write: new Function('state', 'refuse', writerSource(slots, stride))(state, refuse) as RowWriter,
+    pack: new Function(packerSource(slots, stride))() as RowPacker,
   };
 }

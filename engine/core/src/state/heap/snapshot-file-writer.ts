@@ -73,6 +73,24 @@ export class BlockBuffer {
   }
 }
 
+/** The buffers of one backend, kept from snapshot to snapshot: fresh memory for every checkpoint would make the engine collect garbage. */
+export class BlockBuffers {
+  /** By table, then by key group. */
+  readonly rows: (BlockBuffer | undefined)[][] = [];
+  readonly removals: (BlockBuffer | undefined)[][] = [];
+  readonly drops: (BlockBuffer | undefined)[] = [];
+
+  /** Empty, with room for so many tables. What an aborted snapshot left is dropped. */
+  clear(tables: number): void {
+    for (const buffers of [...this.rows, ...this.removals, this.drops]) for (const buffer of buffers) buffer?.clear();
+    while (this.rows.length < tables) {
+      this.rows.push([]);
+      this.removals.push([]);
+      this.drops.push(undefined);
+    }
+  }
+}
+
 export class SnapshotFileWriter {
   /** Bytes given to the sink. */
   length = 0;
@@ -81,20 +99,17 @@ export class SnapshotFileWriter {
   readonly payload: ByteWriter = new ByteWriter(CHUNK_START_BYTES);
   private readonly sink: SnapshotSink;
   private readonly groups: { readonly start: number; readonly end: number };
-  private readonly rowBuffers: BlockBuffer[][];
-  private readonly removalBuffers: BlockBuffer[][];
-  private readonly dropBuffers: (BlockBuffer | undefined)[];
+  private readonly buffers: BlockBuffers;
   private filled: BlockBuffer[] = [];
   private buffered = 0;
   private gathered: RowBatch[] = [];
   private chunk = new ByteWriter(CHUNK_START_BYTES);
 
-  constructor(sink: SnapshotSink, header: SnapshotFileHeader, tables: readonly TableSpec[]) {
+  constructor(sink: SnapshotSink, header: SnapshotFileHeader, tables: readonly TableSpec[], buffers: BlockBuffers = new BlockBuffers()) {
     this.sink = sink;
     this.groups = header.keyGroups;
-    this.rowBuffers = tables.map(() => []);
-    this.removalBuffers = tables.map(() => []);
-    this.dropBuffers = tables.map(() => undefined);
+    this.buffers = buffers;
+    buffers.clear(tables.length);
     this.writeHeader(header);
     this.writeDictionary(tables);
   }
@@ -129,15 +144,15 @@ export class SnapshotFileWriter {
 
   /** Where the next row of the key group goes; call `endRow` after it. */
   rows(table: number, group: number): BlockBuffer {
-    return this.buffer(this.rowBuffers[table] as BlockBuffer[], BLOCK_ROWS, table, group);
+    return this.buffer(this.buffers.rows[table] as (BlockBuffer | undefined)[], BLOCK_ROWS, table, group);
   }
 
   /** Where the next removed key of the key group goes; call `endRow` after it. */
   removals(table: number, group: number): BlockBuffer {
-    return this.buffer(this.removalBuffers[table] as BlockBuffer[], BLOCK_REMOVALS, table, group);
+    return this.buffer(this.buffers.removals[table] as (BlockBuffer | undefined)[], BLOCK_REMOVALS, table, group);
   }
 
-  private buffer(buffers: BlockBuffer[], type: number, table: number, group: number): BlockBuffer {
+  private buffer(buffers: (BlockBuffer | undefined)[], type: number, table: number, group: number): BlockBuffer {
     const index = group - this.groups.start;
     let buffer = buffers[index];
     if (buffer === undefined) {
@@ -149,10 +164,11 @@ export class SnapshotFileWriter {
 
   /** Notes that a namespace was dropped. */
   drop(table: number, namespace: number): void {
-    let buffer = this.dropBuffers[table];
+    const { drops } = this.buffers;
+    let buffer = drops[table];
     if (buffer === undefined) {
       buffer = new BlockBuffer(BLOCK_DROPS, table, this.groups.start);
-      this.dropBuffers[table] = buffer;
+      drops[table] = buffer;
     }
     buffer.out.f64(namespace);
     this.endRow(buffer);
