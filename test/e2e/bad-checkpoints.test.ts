@@ -30,7 +30,8 @@ async function stoppedJob(results: string, checkpoints: string): Promise<string>
   let run: JobRun | undefined;
   let completed = 0;
   const outcome = await runJob('keyed-sums', {
-    parameters: { records: `${RECORDS}`, rate: '15000', results },
+    // Nobody writes the file that the last half of the records waits for: the job has not ended when it is stopped.
+    parameters: { records: `${RECORDS}`, rate: '15000', results, until: `${results}.go-on` },
     options: options(checkpoints),
     onRun: (started) => {
       run = started;
@@ -110,6 +111,7 @@ describe('a checkpoint', () => {
     ['a state file with one bit changed', () => newestStateFile(), flip],
     ['a state file that was cut', () => newestStateFile(), (file: string) => truncateSync(file, 30)],
     ['a state file that is gone', () => newestStateFile(), (file: string) => rmSync(file)],
+    ['metadata that are gone', () => join(checkpoint, '_metadata'), (file: string) => rmSync(file)],
     ['metadata with one bit changed', () => join(checkpoint, '_metadata'), flip],
     ['metadata that were cut', () => join(checkpoint, '_metadata'), (file: string) => truncateSync(file, 100)],
   ])('with %s is refused; the message names the file, and the checkpoint before it, which restores', async (_, choose, damage) => {
@@ -124,12 +126,35 @@ describe('a checkpoint', () => {
     expectSums();
   });
 
-  it('whose metadata are gone is refused, and through its job the one before is offered', async () => {
-    rmSync(join(checkpoint, '_metadata'));
-    await expect(resume(checkpoint)).rejects.toMatchObject({ code: 'CHECKPOINT_NOT_FOUND' });
+  it.each([
+    ['whose metadata are gone', () => join(checkpoint, '_metadata')],
+    ['whose directory is gone', () => checkpoint],
+  ])('%s is refused also through its job, and the one before is offered', async (_, gone) => {
+    rmSync(gone(), { recursive: true });
+    const refused = { code: 'CHECKPOINT_CORRUPT', message: expect.stringMatching(/no such file.*start the job with --from .*chk-\d+/) };
+    await expect(resume(checkpoint)).rejects.toMatchObject(refused);
+    await expect(resume(job)).rejects.toMatchObject(refused);
+  });
+
+  it('beside a damaged job record is restored where it is named', async () => {
+    const versions = readdirSync(job).filter((name) => /^job\.\d+$/.test(name));
+    const newest = Math.max(...versions.map((name) => Number(name.slice(4))));
+    flip(join(job, `job.${newest}`));
     await expect(resume(job)).rejects.toMatchObject({
+      code: 'CHECKPOINT_CORRUPT',
+      message: expect.stringMatching(/the job record '.*'.*Start the job from one of the checkpoints in/),
+    });
+    await expect(resume(checkpoint)).resolves.toEqual({ type: 'finished' });
+    expectSums();
+  });
+
+  it('that its job never completed is refused, and the latest one is offered', async () => {
+    cpSync(checkpoint, join(job, 'chk-99'), { recursive: true });
+    await expect(resume(join(job, 'chk-99'))).rejects.toMatchObject({
       code: 'CHECKPOINT_NOT_FOUND',
-      message: expect.stringMatching(/the checkpoint before it is '.*chk-\d+'/),
+      message: expect.stringContaining(
+        `does not list checkpoint 99: it never became complete, or was dropped since; the latest of this job is '${checkpoint}'`,
+      ),
     });
   });
 
@@ -159,6 +184,16 @@ describe('a checkpoint', () => {
       code: 'MAX_PARALLELISM_MISMATCH',
       message: expect.stringMatching(/sums.*128/),
     });
+  });
+
+  it('that is divided into other key groups than the option for the whole job says is refused', async () => {
+    const failure = await resume(checkpoint, { options: { 'pipeline.max-parallelism': 64 } }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'MAX_PARALLELISM_MISMATCH', details: { stored: 128, maxParallelism: 64 } });
+    expect((failure as Error).message).toMatch(
+      /uid:sums.* with pipeline\.max-parallelism 64: its state in '.*chk-\d+' is divided into 128 key groups.*Set pipeline\.max-parallelism to 128, or leave it out\./,
+    );
+    await expect(resume(checkpoint, { options: { 'pipeline.max-parallelism': 128 } })).resolves.toEqual({ type: 'finished' });
+    expectSums();
   });
 
   it.each([

@@ -23,7 +23,7 @@ const SLOTS = [1, 2];
 describe('records', () => {
   it.each([
     ['function', 'it is a function', 'emit the data'],
-    ['class instance', 'it is a Meters', 'Turn it into one of these'],
+    ['class instance', 'it is a Meters', 'register its class'],
     ['promise', 'it is a Promise', 'Use mapAsync'],
     ['symbol', 'it is a symbol', 'A record may hold'],
   ])('that hold a %s do not leave their operator', async (fault, ...texts) => {
@@ -35,14 +35,22 @@ describe('records', () => {
     }
   });
 
-  it.each([['date key'], ['undefined key']])('cannot have a %s', async (fault) => {
-    await expect(run(fault, {}, { options: { 'parallelism.default': 2 } })).rejects.toEqual(
-      failsWith(
-        'UNSUPPORTED_KEY',
-        fault === 'date key' ? 'Date' : 'undefined',
-        'A key is a boolean, number, string, bigint, or an array of these',
-      ),
-    );
+  it.each([
+    ['date key', 'Date'],
+    ['object key', 'object'],
+    ['undefined key', 'undefined'],
+  ])('are refused if their key is not supported, whatever follows: %s', async (fault, type) => {
+    for (const slots of SLOTS) {
+      for (const then of ['map', 'sink', 'reduce', 'window']) {
+        await expect(run(fault, { then }, { options: { 'parallelism.default': slots } })).rejects.toEqual(
+          failsWith(
+            'UNSUPPORTED_KEY',
+            `value of type ${type} as a key`,
+            'A key is a boolean, number, string, bigint, or an array of these',
+          ),
+        );
+      }
+    }
   });
 });
 

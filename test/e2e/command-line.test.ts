@@ -172,7 +172,8 @@ export default defineJob((env) => {
 });
 `,
     );
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    // What was printed before the failure is not lost.
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '{ value: 1 }\n{ value: 2 }\n' });
     expect(stderr.split('\n')).toEqual([
       "error OPERATOR_FAILED: Operator 'check' (uid 'check'), subtask 0 failed at record 2 of split 'collection': value 3 is out of range",
       '    at check (fails.ts:6:34)',

@@ -24,6 +24,7 @@ import {
   type RuntimeContext,
   type SingleOutputStreamOperator,
   type StreamExecutionEnvironment,
+  TumblingProcessingTimeWindows,
   type ValueState,
   ValueStateDescriptor,
   WatermarkStrategy,
@@ -126,27 +127,29 @@ function failAt(item: Item, at: number): Item {
   return item;
 }
 
+/** Records by a key that TypeScript would refuse; parameter `then`: what follows. */
+function keyedBy(selector: (item: Item) => unknown): Fault {
+  return (env, params) => {
+    const keyed = items(env, params).keyBy(selector as never);
+    if (params.then === 'sink') keyed.sinkTo(discardingSink());
+    else if (params.then === 'reduce') keyed.reduce((_, item) => item).sinkTo(discardingSink());
+    else if (params.then === 'window')
+      keyed
+        .window(TumblingProcessingTimeWindows.of(1000))
+        .reduce((_, item) => item)
+        .sinkTo(discardingSink());
+    else keyed.map((item) => item).sinkTo(discardingSink());
+  };
+}
+
 const FAULTS: Readonly<Record<string, Fault>> = {
   function: emitting(() => () => 1),
   'class instance': emitting((item) => new Meters(item.count)),
   promise: emitting(() => Promise.resolve(1)),
   symbol: emitting(() => Symbol('x')),
-  'date key': (env, params) => {
-    items(env, params)
-      .keyBy((() => new Date(0)) as never)
-      .map((item) => item)
-      .name('after')
-      .uid('after')
-      .sinkTo(discardingSink());
-  },
-  'undefined key': (env, params) => {
-    items(env, params)
-      .keyBy(((item: Item) => (item.count === 42 ? undefined : 1)) as never)
-      .map((item) => item)
-      .name('after')
-      .uid('after')
-      .sinkTo(discardingSink());
-  },
+  'date key': keyedBy(() => new Date(0)),
+  'object key': keyedBy(({ key }) => ({ key })),
+  'undefined key': keyedBy((item) => (item.count === 42 ? undefined : 1)),
   'async map': (env, params) => {
     untyped(items(env, params))
       .map(async (item) => item)

@@ -3,7 +3,7 @@
  * was complete.
  *
  * Parameters: records, rate (per second, 0: unlimited), results (directory), state ('value', 'schema', 'schema with text', 'list'),
- * poison (the record that fails; none), max-parallelism (of the sums).
+ * poison (the record that fails; none), max-parallelism (of the sums), until (a file that the last half of the records waits for).
  */
 import {
   type Collector,
@@ -20,6 +20,7 @@ import {
   ValueStateDescriptor,
   WatermarkStrategy,
 } from 'millstream';
+import { heldSource } from './held-source.js';
 
 export interface KeyedSum {
   readonly key: number;
@@ -78,14 +79,15 @@ const job: JobDefinition = defineJob(
   (env, params) => {
     const rate = Number(params.rate ?? 0);
     const poison = Number(params.poison ?? -1);
+    const records = Number(params.records ?? 10_000);
     const source = new DataGeneratorSource<Event>(
       (index) => ({ key: index % 100, amount: index }),
-      Number(params.records ?? 10_000),
+      records,
       rate > 0 ? { recordsPerSecond: rate } : {},
     );
     const kind = params.state ?? 'value';
     const sums = env
-      .fromSource(source, WatermarkStrategy.noWatermarks<Event>(), 'events')
+      .fromSource(heldSource(source, records / 2, params.until), WatermarkStrategy.noWatermarks<Event>(), 'events')
       .uid('events')
       .map((event) => {
         if (event.amount === poison) throw new Error(`event ${poison} is poison`);

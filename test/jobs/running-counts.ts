@@ -2,7 +2,8 @@
  * A job whose output shows every loss and every repetition: each record yields its key's running count, so the results must be exactly
  * (key, 1), (key, 2), … for every key; and windows count the same records by event time.
  *
- * Parameters: records, keys, rate (records per second, 0: unlimited), results (directory).
+ * Parameters: records, keys, rate (records per second, 0: unlimited), results (directory), until (a file that the last half of the records
+ * waits for).
  */
 import {
   type Collector,
@@ -20,6 +21,7 @@ import {
   ValueStateDescriptor,
   WatermarkStrategy,
 } from 'millstream';
+import { heldSource } from './held-source.js';
 
 export interface Event {
   readonly key: number;
@@ -64,7 +66,7 @@ const job: JobDefinition = defineJob(
     );
     const events = env
       .fromSource(
-        source,
+        heldSource(source, records / 2, params.until),
         WatermarkStrategy.forBoundedOutOfOrderness<Event>(1000).withTimestampAssigner((event) => event.time),
         'events',
       )

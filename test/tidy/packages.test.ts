@@ -7,6 +7,7 @@ interface Manifest {
   readonly version: string;
   readonly license?: string;
   readonly private?: boolean;
+  readonly files?: readonly string[];
   readonly engines?: { readonly node?: string };
   readonly scripts?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -79,6 +80,12 @@ describe('packages', () => {
     expect(inexact(manifest)).toEqual([]);
     expect(strayVersions(manifest, names, workspace.version)).toEqual([]);
     if (manifest.private !== true) expect(manifest.engines?.node, path).toBe(PUBLISHED_ENGINES);
+  });
+
+  it.each(manifests.filter(([, { private: isPrivate }]) => isPrivate !== true))('%s is published with the licence', (path, manifest) => {
+    expect(manifest.files).toContain('LICENSE');
+    expect(textOf(path.replace(/package\.json$/, 'LICENSE'))).toBe(textOf('LICENSE'));
+    expect(textOf('LICENSE')).toContain('Apache License');
   });
 
   it('of the workspace are in the lock file with their versions', () => {

@@ -86,6 +86,7 @@ class ProgressDisplay implements Progress {
         this.#checkpoints++;
         this.#lastCheckpoint = checkpoint;
       },
+      closeFailed: ({ code, message }) => this.#note(`${colors.yellow(`warning ${code}`)}: ${message}`),
       checkpointFailed: (epoch, reason) => this.#note(`${colors.yellow('warning')}: checkpoint ${epoch} failed: ${reason}`),
       metrics: (_slot, tasks) => this.#update(tasks),
     };

@@ -6,7 +6,7 @@ export { type EvaluationContext, type EvaluationMode, runInEvaluation } from './
 export { createMoment, type EvaluationMoment } from './api/evaluation-sandbox.js';
 export type { JobExecutionResult, JobExecutor } from './api/job-executor.js';
 export { parseProgramArguments } from './api/program-arguments.js';
-export type { CompletedCheckpointReport } from './cluster/execution-attempt.js';
+export type { CompletedCheckpointReport } from './cluster/attempt-options.js';
 export { JobRun, type JobRunOptions, type RunObserver, type RunOutcome } from './cluster/job-run.js';
 export { DEFAULT_CHECKPOINT_DIRECTORY, type RunOptions } from './cluster/job-settings.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';

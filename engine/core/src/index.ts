@@ -16,6 +16,7 @@ export type { Received } from './api/received.js';
 export type { SingleOutputStreamOperator } from './api/single-output-stream-operator.js';
 export { StreamExecutionEnvironment } from './api/stream-execution-environment.js';
 export type { CountWindowedStream, WindowedStream } from './api/windowed-stream.js';
+export type { ClassCodec } from './codec/class-registry.js';
 export { type FieldType, type FieldValue, type Schema, schema } from './codec/schema.js';
 export type { ErrorCode, ErrorDomain } from './common/error-codes.js';
 export { MillstreamError, type MillstreamErrorOptions } from './common/errors.js';
@@ -46,7 +47,7 @@ export {
 } from './operators/broadcast.js';
 export { CoFlatMapFunction, CoMapFunction, CoProcessFunction, KeyedCoProcessFunction } from './operators/co-process.js';
 export type { KeyedProcessContext, OnTimerContext, ProcessContext } from './operators/function-context.js';
-export type { Collector } from './operators/operator.js';
+export type { Collector, FailedRecord } from './operators/operator.js';
 export { OutputTag } from './operators/output-tag.js';
 export { KeyedProcessFunction, ProcessFunction } from './operators/process.js';
 export type { KeyedStateStore, RuntimeContext } from './operators/runtime-context.js';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { schema } from '../codec/schema.js';
 import { collectionSource } from '../connector/collection-source.js';
-import type { OperatorImplementation } from '../operators/operator.js';
+import type { FailedRecord, OperatorImplementation } from '../operators/operator.js';
 import { OutputTag } from '../operators/output-tag.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import { edgeKey, type JobProgram, type PlanNode } from '../plan/plan.js';
@@ -232,7 +232,7 @@ describe('edges', () => {
   });
 
   it('read side outputs', () => {
-    const bad = new OutputTag<Sale>('bad');
+    const bad = new OutputTag<FailedRecord<Sale>>('bad');
     sales
       .filter(() => true)
       .onError(bad)
@@ -244,6 +244,21 @@ describe('edges', () => {
 });
 
 describe('the whole', () => {
+  it('has the registered classes, each once, until it is executed', () => {
+    class Money {
+      readonly cents: number = 1;
+    }
+    const codec = { encode: (money: Money) => money.cents, decode: () => new Money() };
+    expect(env.registerClass('Money', Money, codec)).toBe(env);
+    expect(() => env.registerClass('Money', class {}, { encode: () => 0, decode: () => ({}) })).toThrow(/is registered already/);
+    expect(() => env.registerClass('Cash', Money, codec)).toThrow(/is registered already/);
+    expect(() => env.registerClass('Day', Date, { encode: Number, decode: (time) => new Date(time) })).toThrow(/travel without a codec/);
+    const { plan, classes } = build();
+    expect(plan.classes).toEqual(['Money']);
+    expect(classes?.ofPrototype(Money.prototype)?.name).toBe('Money');
+    expect(() => env.registerClass('Late', class {}, { encode: () => 0, decode: () => ({}) })).toThrow(/has been executed already/);
+  });
+
   it('becomes a job graph', () => {
     env.setParallelism(2);
     const events = env.fromSource(collectionSource<Sale>([]), WatermarkStrategy.noWatermarks(), 'events');

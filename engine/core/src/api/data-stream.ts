@@ -4,6 +4,7 @@
  */
 
 import type { Schema } from '../codec/schema.js';
+import { MillstreamError } from '../common/errors.js';
 import type { Key } from '../common/key.js';
 import { printSink } from '../connector/print-sink.js';
 import type { Sink } from '../connector/sink.js';
@@ -250,10 +251,16 @@ export class DataStream<T> {
   }
 
   /**
-   * Executes the job and resolves with this stream's records, at most `limit` of them (the job is then cancelled). For tests and small
-   * results: all are kept in memory.
+   * Executes the job and resolves with this stream's records, at most `limit` of them: the job is cancelled as soon as so many are there.
+   * For tests and small results: all are kept in memory. Throws INVALID_OPTION if `limit` is not an integer above 0.
    */
   async executeAndCollect(jobName?: string, limit?: number): Promise<T[]> {
+    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
+      throw new MillstreamError(
+        'INVALID_OPTION',
+        `Cannot collect ${String(limit)} records: the limit is an integer above 0, or left out for all.`,
+      );
+    }
     this.end({ kind: 'collect', name: 'collect', parallelism: 1, implementation: undefined, config: { limit } });
     return (await collectJob(this.job, jobName)) as T[];
   }

@@ -2,6 +2,7 @@
  * Collects what a program adds to its environment, once: after `build` nothing can be added or changed.
  * Knows the stream classes only through `StreamFactory`, because they extend and make each other.
  */
+import { type ClassCodec, ClassRegistry } from '../codec/class-registry.js';
 import { MillstreamError } from '../common/errors.js';
 import type { JobOptions } from '../config/options.js';
 import { parseOptions, resolveOptions } from '../config/resolve-options.js';
@@ -20,6 +21,7 @@ export class JobBuilder {
   executeRefusal: string | undefined;
   readonly #drafts: NodeDraft[] = [];
   readonly #options: Record<string, PlainValue> = {};
+  readonly #classes = new ClassRegistry();
   #builtAs: string | undefined;
 
   constructor(streams: StreamFactory, context: EvaluationContext | undefined) {
@@ -50,12 +52,19 @@ export class JobBuilder {
     Object.assign(this.#options, parseOptions(options));
   }
 
+  /** Registers a class; throws INVALID_OPTION. */
+  registerClass<T, P>(name: string, type: abstract new (...parameters: never[]) => T, codec: ClassCodec<T, P>): void {
+    this.requireOpen(`register class ${JSON.stringify(name)}`);
+    this.#classes.registerClass(name, type, codec);
+  }
+
   /** Freezes the job. */
   build(jobName: string | undefined): JobProgram {
     this.requireOpen(`execute job "${jobName ?? this.#builtAs}"`);
     const options = { ...this.#options, ...parseOptions(this.context?.options ?? {}) };
     const name = jobName ?? resolveOptions(options)['pipeline.name'] ?? 'Millstream job';
-    const program = buildPlan({ jobName: name, drafts: this.#drafts, parameters: this.context?.parameters ?? {}, options });
+    const parameters = this.context?.parameters ?? {};
+    const program = buildPlan({ jobName: name, drafts: this.#drafts, parameters, options, classes: this.#classes });
     this.#builtAs = name;
     return this.context?.moment === undefined ? program : { ...program, moment: this.context.moment };
   }

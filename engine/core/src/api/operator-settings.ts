@@ -1,14 +1,17 @@
 /** The settings that operators have: checks and sets them on a node that has been added. */
 import { MillstreamError } from '../common/errors.js';
 import { parseOption } from '../config/resolve-options.js';
-import type { OnError } from '../operators/operator.js';
+import type { FailedRecord, OnError } from '../operators/operator.js';
 import { OutputTag } from '../operators/output-tag.js';
 import type { NodeDraft } from '../plan/draft.js';
 import { requireParallelism } from '../plan/resolve-parallelism.js';
 import type { JobBuilder } from './job-builder.js';
 
-/** What is done with a record whose user function throws: fail the job (default), drop and count it, or send it to a side output. */
-export type OnErrorPolicy = 'fail' | 'skip' | OutputTag<unknown>;
+/**
+ * What is done with a record whose user function throws: fail the job (default), drop and count it, or send it with the error to a side
+ * output.
+ */
+export type OnErrorPolicy = 'fail' | 'skip' | OutputTag<FailedRecord<unknown>>;
 
 type Setting = {
   readonly [Name in

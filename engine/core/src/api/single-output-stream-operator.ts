@@ -73,7 +73,16 @@ export class SingleOutputStreamOperator<T> extends DataStream<T> {
     return this;
   }
 
-  /** What happens to a record whose function throws: 'fail' (default), 'skip' (drop and count it), or a side output that receives it. */
+  /**
+   * What happens to a record whose function throws: 'fail' (default), 'skip' (drop and count it), or a side output that receives it as a
+   * `FailedRecord`, with the error's message. Nothing else of the record is left: results that the function had emitted for it are
+   * dropped, its changes of state and timers are taken back. Functions that are called by a timer, or by a window that fires by the time,
+   * have no record, and fail the job.
+   * @example
+   * const failed = new OutputTag<FailedRecord<string>>('failed');
+   * const orders = lines.map((line) => JSON.parse(line) as Order).onError(failed);
+   * orders.getSideOutput(failed).map(({ value, error }) => `${error}: ${value}`).print();
+   */
   onError(policy: OnErrorPolicy): this {
     changeOnError(this.job, this.#node, policy);
     return this;

@@ -1,5 +1,6 @@
 /** The environment: where a program's streams begin, its options are set, and its job is executed. */
 
+import type { ClassCodec } from '../codec/class-registry.js';
 import type { CheckpointingMode, JobOptions } from '../config/options.js';
 import { collectionSource } from '../connector/collection-source.js';
 import { sequenceSource } from '../connector/data-generator-source.js';
@@ -111,6 +112,18 @@ export class StreamExecutionEnvironment {
    */
   configure(options: JobOptions): this {
     this.#job.configure(options);
+    return this;
+  }
+
+  /**
+   * Lets instances of a class be in records, results and state (not keys): `codec` turns one into a plain value and back. `name` stands for
+   * the class in checkpoints, so it must not change. Only exact instances are taken: a subclass needs a registration of its own. Throws
+   * INVALID_OPTION if the name or the class is registered already.
+   * @example
+   * env.registerClass('Money', Money, { encode: (money) => money.cents, decode: (cents) => new Money(cents) });
+   */
+  registerClass<T extends object, P>(name: string, type: abstract new (...parameters: never[]) => T, codec: ClassCodec<T, P>): this {
+    this.#job.registerClass(name, type, codec);
     return this;
   }
 

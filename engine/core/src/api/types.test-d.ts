@@ -12,6 +12,7 @@ import {
   CountTrigger,
   type DataStream,
   EventTimeSessionWindows,
+  type FailedRecord,
   type KeyedBroadcastContext,
   KeyedBroadcastProcessFunction,
   KeyedCoProcessFunction,
@@ -255,4 +256,35 @@ export function options(env: StreamExecutionEnvironment): void {
   env.configure({ 'paralelism.default': 3 });
   // @ts-expect-error no such mode
   env.configure({ 'execution.checkpointing.mode': 'ONCE' });
+}
+
+export function errors(flights: DataStream<Flight>): void {
+  const failed = new OutputTag<FailedRecord<Flight>>('failed');
+  const hours = flights.map((flight) => flight.date).onError(failed);
+  recordsAre<FailedRecord<Flight>>()(hours.getSideOutput(failed), true);
+  hours.onError('skip');
+  // @ts-expect-error the side output receives failed records, not the records themselves
+  hours.onError(new OutputTag<Flight>('failed'));
+  flights
+    .mapAsync(async (flight) => flight.delay)
+    .onError(failed)
+    .getSideOutput(failed)
+    .map(({ value, error }) => `${value.origin}: ${error.length}`);
+}
+
+class Money {
+  readonly cents: number;
+
+  constructor(cents: number) {
+    this.cents = cents;
+  }
+}
+
+export function classes(env: StreamExecutionEnvironment): void {
+  env
+    .registerClass('Money', Money, { encode: (money) => money.cents, decode: (cents) => new Money(cents) })
+    // @ts-expect-error what encode gives is a number, which decode must take
+    .registerClass('Money2', Money, { encode: (money) => money.cents, decode: (text: string) => new Money(text.length) });
+  // @ts-expect-error decode must give an instance
+  env.registerClass('Money3', Money, { encode: (money) => money.cents, decode: (cents) => ({ value: cents }) });
 }

@@ -27,6 +27,9 @@ async function write(store: JobRecordStore, count: number): Promise<void> {
   for (let i = 0; i < count; i++) version = await store.compareAndSet(version, recordOfTerm(version + 1));
 }
 
+/** As where the process ends. */
+const neverReturns = (): Promise<never> => new Promise(() => {});
+
 async function withNodeDirectory(run: (disk: Disk, directory: string) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'millstream-job-'));
   try {
@@ -72,6 +75,48 @@ describe('JobRecordStore', () => {
       await writer.write(Buffer.from(hint));
     }
     expect((await new JobRecordStore(disk, '/job', 'b').load())?.version).toBe(7);
+  });
+
+  it('removes what crashes left, and nothing else', async () => {
+    const disk = await memoryDisk();
+    const crashed = new JobRecordStore(disk, '/job', 'crashed');
+    await write(crashed, 2);
+    const broken: Disk = Object.assign(Object.create(disk) as Disk, { link: neverReturns, unlink: neverReturns });
+    void new JobRecordStore(broken, '/job', 'crashed').compareAndSet(2, recordOfTerm(3));
+    for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+    const left = await disk.list('/job');
+    expect(left).toContain('job.tmp.crashed.0');
+    const next = new JobRecordStore(disk, '/job', 'next');
+    await write(next, 1);
+    await next.removeLeftovers();
+    expect(await disk.list('/job')).toEqual(['job.1', 'job.2', 'job.3', 'job.hint']);
+    expect((await next.load())?.record).toEqual(recordOfTerm(3));
+  });
+
+  it.each([1, 3])('is not hindered by somebody who removes temporary files %i times while it writes', async (times) => {
+    const disk = await memoryDisk();
+    const other = new JobRecordStore(disk, '/job', 'other');
+    await write(other, 1);
+    let sweeps = 0;
+    const swept: Disk = Object.assign(Object.create(disk) as Disk, {
+      link: async (from: string, to: string) => {
+        if (sweeps++ < times) await other.removeLeftovers();
+        await disk.link(from, to);
+      },
+    });
+    expect(await new JobRecordStore(swept, '/job', 'writer').compareAndSet(1, recordOfTerm(2))).toBe(2);
+    expect(await other.load()).toEqual({ version: 2, record: recordOfTerm(2) });
+    expect(await disk.list('/job')).toEqual(['job.1', 'job.2', 'job.hint']);
+  });
+
+  it('says so where its directory is gone', async () => {
+    const disk = await memoryDisk();
+    const store = new JobRecordStore(disk, '/job', 'a');
+    const gone: Disk = Object.assign(Object.create(disk) as Disk, {
+      link: () => Promise.reject(createDiskError('ENOENT', 'link', '/job/job.1')),
+    });
+    await expect(new JobRecordStore(gone, '/job', 'a').compareAndSet(0, recordOfTerm(1))).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await store.load()).toBeUndefined();
   });
 
   it('lets one of many racing writers win', async () => {

@@ -7,7 +7,8 @@
  * Invariants: 1. version n+1 is linked only by who has seen n, so there are no gaps; 2. a version's content is whole and durable before
  * its name exists; 3. names are never freed: superseded versions are truncated, and only after the next one is durable; 4. what `load`
  * returned is durable, so that nobody acts on a record that a power loss takes back; 5. `job.hint` only saves probing: lost, torn, stale
- * or wrong, it changes no result; 6. repeating a compare-and-set whose outcome is unknown is harmless.
+ * or wrong, it changes no result; 6. repeating a compare-and-set whose outcome is unknown is harmless; 7. so is removing a temporary file
+ * at any time, whoever writes it.
  */
 import type { Disk } from '../common/disk.js';
 import { diskErrorCode } from '../common/disk-error.js';
@@ -19,6 +20,9 @@ import { sealJson, unsealJson } from './sealed-json.js';
 
 const FORMAT = 'millstream.job-record';
 const FORMAT_VERSION = 1;
+const TEMPORARY_PREFIX = 'job.tmp.';
+/** How often a temporary file is written again that somebody removed. */
+const REWRITES_MAX = 5;
 
 /** A record with the number that a compare-and-set on it expects. */
 export interface VersionedJobRecord {
@@ -66,16 +70,37 @@ export class JobRecordStore {
     }
     const version = expectedVersion + 1;
     const content = sealJson({ format: FORMAT, formatVersion: FORMAT_VERSION, version, writer: this.writer, record });
+    for (let rewrites = 0; ; rewrites++) if (await this.linkNew(version, content, rewrites === REWRITES_MAX)) break;
+    this.newestSeen = version;
+    await this.afterCommit(version);
+    return version;
+  }
+
+  /**
+   * Removes the temporary files that crashes left; for who has just written a version. Errors cost space only.
+   *
+   * Safe though others may be writing theirs at this moment: a temporary name is only a second name of what becomes a version. Before its
+   * link, its writer finds it gone and writes it again; after, the version has its own name. No version depends on it, and none is removed.
+   */
+  async removeLeftovers(): Promise<void> {
+    for (const name of await this.disk.list(this.directory)) {
+      if (name.startsWith(TEMPORARY_PREFIX)) await this.disk.unlink(`${this.directory}/${name}`).catch(() => {});
+    }
+  }
+
+  /** False if the temporary file was removed before it was linked. */
+  private async linkNew(version: number, content: Uint8Array, isLast: boolean): Promise<boolean> {
     const temporary = await this.writeTemporary(content);
     try {
       await this.link(temporary, version, content);
       await this.disk.syncDirectory(this.directory);
+      return true;
+    } catch (error) {
+      if (isLast || diskErrorCode(error) !== 'ENOENT') throw error;
+      return false;
     } finally {
       await this.disk.unlink(temporary).catch(() => {});
     }
-    this.newestSeen = version;
-    await this.afterCommit(version);
-    return version;
   }
 
   private versionPath(version: number): string {
@@ -83,7 +108,7 @@ export class JobRecordStore {
   }
 
   private async writeTemporary(content: Uint8Array): Promise<string> {
-    const path = `${this.directory}/job.tmp.${this.writer}.${this.temporaryFiles++}`;
+    const path = `${this.directory}/${TEMPORARY_PREFIX}${this.writer}.${this.temporaryFiles++}`;
     const file = new DurableFile(this.disk, path, 'write the job record');
     file.write(content);
     await file.finish();

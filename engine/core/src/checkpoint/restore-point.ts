@@ -8,7 +8,8 @@
 import type { Disk } from '../common/disk.js';
 import { diskErrorCode } from '../common/disk-error.js';
 import { normalizeDirectory } from '../common/disk-path.js';
-import { checkpointNotFoundError } from './checkpoint-errors.js';
+import { MillstreamError } from '../common/errors.js';
+import { checkpointCorruptError, checkpointNotFoundError } from './checkpoint-errors.js';
 import { type CompletedCheckpoint, checkpointBefore, type JobRecord, latestCheckpoint } from './job-record.js';
 import { JobRecordStore } from './job-record-store.js';
 import { type CheckpointMetadata, withPaths } from './metadata.js';
@@ -31,11 +32,16 @@ export interface RestorePoint {
 export async function openRestorePoint(disk: Disk, from: string): Promise<RestorePoint> {
   let path = normalizeDirectory(from);
   if (path.endsWith(`/${METADATA_FILE}`)) path = path.slice(0, -METADATA_FILE.length - 1);
-  if (await disk.exists(`${path}/${METADATA_FILE}`)) return await openDirectory(disk, path);
+  const beside = await recordBeside(disk, path);
+  // Also where its metadata are gone: the record knows the checkpoint before it.
+  if (beside?.checkpoint !== undefined) return await openListed(disk, beside.directory, beside.record, beside.checkpoint);
+  const offer = beside === undefined ? '' : offerLatest(beside.directory, beside.record);
+  if (await disk.exists(`${path}/${METADATA_FILE}`)) {
+    if (beside !== undefined) throw notComplete(path, beside.epoch, offer);
+    return await openElsewhere(disk, path);
+  }
   if (!(await disk.exists(path))) {
-    const found =
-      epochOfDirectory(path.slice(path.lastIndexOf('/') + 1)) === undefined ? 'there is nothing' : 'there is no such checkpoint';
-    throw checkpointNotFoundError(from, `${found}${await offerLatest(disk, parentOf(path))}`);
+    throw checkpointNotFoundError(from, `${beside === undefined ? 'there is nothing' : 'there is no such checkpoint'}${offer}`);
   }
   const record = await loadRecord(disk, path);
   if (record === undefined) throw checkpointNotFoundError(from, `the directory has neither '${METADATA_FILE}' nor a job record`);
@@ -59,33 +65,33 @@ export async function openListed(
   return { path, metadata, previous, committed: checkpoint.committed };
 }
 
-async function openDirectory(disk: Disk, path: string): Promise<RestorePoint> {
-  const record = await recordAround(disk, path);
-  if (record !== undefined) return await openListed(disk, record.directory, record.record, record.checkpoint);
+/** A checkpoint or savepoint that does not lie beside its job's record. */
+async function openElsewhere(disk: Disk, path: string): Promise<RestorePoint> {
   const metadata = await readMetadata(disk, path, undefined);
-  const home = await loadRecord(disk, metadata.jobDirectory);
+  const home = await loadWholeRecord(disk, metadata.jobDirectory);
   if (home?.run !== metadata.run) return { path, metadata, previous: undefined, committed: false };
   const listed = home.checkpoints.find((checkpoint) => checkpoint.epoch === metadata.epoch);
-  if (listed === undefined) throw notComplete(path, metadata.epoch);
+  if (listed === undefined) throw notComplete(path, metadata.epoch, offerLatest(metadata.jobDirectory, home));
   return { path, metadata, previous: undefined, committed: listed.committed };
 }
 
-/** The job record beside a checkpoint's directory, if that checkpoint is of its run. */
-async function recordAround(
+/** The job record beside a checkpoint's directory (chk-…), which need not be there, and what it says of that checkpoint. */
+async function recordBeside(
   disk: Disk,
   path: string,
-): Promise<{ directory: string; record: JobRecord; checkpoint: CompletedCheckpoint } | undefined> {
+): Promise<{ directory: string; epoch: number; record: JobRecord; checkpoint: CompletedCheckpoint | undefined } | undefined> {
   const directory = parentOf(path);
   const epoch = epochOfDirectory(path.slice(path.lastIndexOf('/') + 1));
-  const record = epoch === undefined ? undefined : await loadRecord(disk, directory);
-  if (record === undefined) return undefined;
-  const checkpoint = record.checkpoints.find((each) => each.epoch === epoch);
-  if (checkpoint !== undefined) return { directory, record, checkpoint };
-  throw notComplete(path, epoch as number);
+  const record = epoch === undefined ? undefined : await loadWholeRecord(disk, directory);
+  if (epoch === undefined || record === undefined) return undefined;
+  return { directory, epoch, record, checkpoint: record.checkpoints.find((each) => each.epoch === epoch) };
 }
 
-function notComplete(path: string, epoch: number): Error {
-  return checkpointNotFoundError(path, `its job record does not list checkpoint ${epoch}: it never became complete, or was dropped since`);
+function notComplete(path: string, epoch: number, offer: string): Error {
+  return checkpointNotFoundError(
+    path,
+    `its job record does not list checkpoint ${epoch}: it never became complete, or was dropped since${offer}`,
+  );
 }
 
 async function readMetadata(disk: Disk, path: string, previous: string | undefined): Promise<CheckpointMetadata> {
@@ -95,8 +101,7 @@ async function readMetadata(disk: Disk, path: string, previous: string | undefin
     bytes = await disk.readFile(file);
   } catch (error) {
     if (diskErrorCode(error) !== 'ENOENT') throw error;
-    const offer = previous === undefined ? '' : `; the checkpoint before it is '${previous}'`;
-    throw checkpointNotFoundError(path, `it has no '${METADATA_FILE}'${offer}`, error);
+    throw checkpointCorruptError({ path: file, expected: 'the metadata of a checkpoint', actual: 'no such file', previous });
   }
   return withPaths(decodeMetadata(bytes, file, previous), (relative) => resolveStatePath(path, relative));
 }
@@ -107,9 +112,18 @@ async function loadRecord(disk: Disk, directory: string): Promise<JobRecord | un
   return (await new JobRecordStore(disk, directory, 'reader').load())?.record;
 }
 
-async function offerLatest(disk: Disk, directory: string): Promise<string> {
-  const record = await loadRecord(disk, directory);
-  const latest = record === undefined ? undefined : latestCheckpoint(record);
+/** For a checkpoint that somebody names: it can be restored though the record beside it is damaged. */
+async function loadWholeRecord(disk: Disk, directory: string): Promise<JobRecord | undefined> {
+  try {
+    return await loadRecord(disk, directory);
+  } catch (error) {
+    if (error instanceof MillstreamError && error.code === 'CHECKPOINT_CORRUPT') return undefined;
+    throw error;
+  }
+}
+
+function offerLatest(directory: string, record: JobRecord): string {
+  const latest = latestCheckpoint(record);
   return latest === undefined ? '' : `; the latest of this job is '${resolveStatePath(directory, latest.path)}'`;
 }
 

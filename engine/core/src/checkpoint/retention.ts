@@ -97,8 +97,10 @@ export class CheckpointRetention {
   private async neededFiles(record: JobRecord): Promise<Set<string>> {
     const needed = new Set<string>();
     for (const checkpoint of record.checkpoints) {
-      if (checkpoint.kind === 'savepoint') continue;
-      for (const file of await this.filesOfCheckpoint(resolveStatePath(this.directory, checkpoint.path))) needed.add(file);
+      const directory = resolveStatePath(this.directory, checkpoint.path);
+      // Elsewhere it is whole by itself, and its owner's to remove.
+      if (checkpoint.kind === 'savepoint' && !this.owns(directory)) continue;
+      for (const file of await this.filesOfCheckpoint(directory)) needed.add(file);
     }
     return needed;
   }

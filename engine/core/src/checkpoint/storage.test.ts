@@ -230,7 +230,8 @@ describe('openRestorePoint', () => {
     await expect(failing('/job/chk-9')).rejects.toThrow("the latest of this job is '/job/chk-1'");
     await expect(failing('/job/shared')).rejects.toThrow("neither '_metadata' nor a job record");
     await disk.unlink('/job/chk-1/_metadata');
-    await expect(failing('/job')).rejects.toMatchObject({ code: 'CHECKPOINT_NOT_FOUND' });
+    const gone = { code: 'CHECKPOINT_CORRUPT', message: expect.stringContaining("'/job/chk-1/_metadata': expected the metadata") };
+    for (const path of ['/job', '/job/chk-1', '/job/chk-1/_metadata']) await expect(failing(path)).rejects.toMatchObject(gone);
   });
 
   it('refuses a checkpoint that its job record does not list', async () => {

@@ -61,6 +61,7 @@ export class JobDirectoryStore implements CheckpointStore {
     const { record, block } = startAttempt(this.current, this.current.term);
     await this.change(record);
     // Garbage costs space only.
+    await this.records.removeLeftovers().catch(() => undefined);
     await this.retention.collectGarbage(record).catch(() => undefined);
     return { attempt: record.attempt, epochs: block };
   }

@@ -21,13 +21,15 @@ import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
+import type { AttemptObserver, AttemptOutcome } from './attempt-options.js';
 import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
-import { type AttemptObserver, type AttemptOutcome, ExecutionAttempt } from './execution-attempt.js';
+import { ExecutionAttempt } from './execution-attempt.js';
 import { JobDirectoryStore } from './job-directory-store.js';
 import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
+import { restoredJobGraph } from './restored-job-graph.js';
 import { isFinal, offerPrevious, prepareDirectory } from './run-errors.js';
 import { startSlot } from './slot-handle.js';
 
@@ -138,7 +140,7 @@ export class JobRun {
     const { disk, options, program } = this.options;
     const point = options.from === undefined ? undefined : await openRestorePoint(disk, resolvePath(options.from));
     if (point !== undefined) {
-      this.graph = buildJobGraph(program.plan, storedMaxParallelism(point));
+      this.graph = restoredJobGraph(program.plan, point);
       this.checkPoint(point);
     }
     if (this.settings.checkpointDirectory === undefined) return point;
@@ -284,12 +286,6 @@ export class JobRun {
     this.pause = undefined;
     return this.stopWanted === undefined;
   }
-}
-
-/** The number of key groups is fixed by the first checkpoint: where the program does not say, the stored one holds. */
-function storedMaxParallelism(point: RestorePoint): { defaultMaxParallelism?: number } {
-  const stored = point.metadata.operators.find((operator) => operator.subtasks.some((subtask) => subtask.keyedChain.length > 0));
-  return stored === undefined ? {} : { defaultMaxParallelism: stored.maxParallelism };
 }
 
 /** Two sinks that write to the same place would take each other's files for leftovers. Throws INVALID_PLAN. */

@@ -25,6 +25,13 @@ export const SILENT_OBSERVER: RunObserver = {
   running: () => undefined,
   attemptStarted: () => undefined,
   restarting: () => undefined,
+  closeFailed: () => undefined,
+};
+
+/** Where nobody listens, what could not be closed is said on standard error. */
+const LOGGING_OBSERVER: RunObserver = {
+  ...SILENT_OBSERVER,
+  closeFailed: ({ code, message }) => process.stderr.write(`warning ${code}: ${message}\n`),
 };
 
 /** Settings of a {@link LocalExecutor}. All optional. */
@@ -52,15 +59,15 @@ export class LocalExecutor implements JobExecutor {
   }
 
   async execute(program: JobProgram): Promise<JobExecutionResult> {
-    return await this.runJob(program, this.options.observer ?? SILENT_OBSERVER);
+    return await this.runJob(program, this.options.observer ?? LOGGING_OBSERVER);
   }
 
   async collect(program: JobProgram): Promise<unknown[]> {
-    const observer = this.options.observer ?? SILENT_OBSERVER;
+    const observer = this.options.observer ?? LOGGING_OBSERVER;
     const node = program.plan.nodes.find((candidate) => candidate.kind === 'collect');
     const limit = typeof node?.config.limit === 'number' ? node.config.limit : Number.POSITIVE_INFINITY;
     const collected: unknown[] = [];
-    const parts = new CollectedParts();
+    const parts = new CollectedParts(program.classes);
     await this.runJob(program, {
       ...observer,
       collected: (nodeId, part) => {

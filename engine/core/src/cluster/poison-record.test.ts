@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type FailurePlace, NO_POISON_RECORD, poisonRecordError, recordFailure } from './poison-record.js';
 
-const place = (operator: string, position: string): FailurePlace => ({ operator, position });
+const place = (operator: string, record: string, position = record): FailurePlace => ({ operator, position, record });
 
 /** What `recordFailure` says of failures at these places, one after another. */
 function answers(...places: (FailurePlace | undefined)[]): boolean[] {
@@ -27,9 +27,18 @@ describe('poison records', () => {
     expect(answers(undefined, undefined, undefined, undefined)).not.toContain(true);
   });
 
-  it('name themselves in the error', () => {
-    const error = poisonRecordError(a, new Error('no such airport.'));
+  it('are the same wherever an attempt met them', () => {
+    expect(answers(...[7, 3, 3, 1].map((count) => place('a', 'b3d0', `record ${count} of the subtask`)))).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  it.each(['no such airport.', 'no such airport'])('name themselves in the error, with "%s" as a sentence', (message) => {
+    const error = poisonRecordError(a, new Error(message));
     expect(error).toMatchObject({ code: 'POISON_RECORD', domain: 'user', retryable: false, details: a });
-    expect(error.message).toMatch(/'file:1' failed operator 'a' .* no such airport\. /);
+    expect(error.message).toMatch(/'file:1' failed operator 'a' .* no such airport\. Correct the program/);
   });
 });

@@ -8,8 +8,10 @@ import { MillstreamError } from '../common/errors.js';
 export interface FailurePlace {
   /** The operator's uid, or its id where it has none. */
   readonly operator: string;
-  /** The record's position in its source: "file.jsonl:17", "topic-3@1024". */
+  /** For the message: where the record was in the last attempt. */
   readonly position: string;
+  /** What tells it from every other record, the same in every attempt. */
+  readonly record: string;
 }
 
 /** What is remembered between failures: plain data. */
@@ -30,7 +32,7 @@ export function recordFailure(
   place: FailurePlace | undefined,
 ): { readonly state: PoisonRecordState; readonly poison: boolean } {
   if (place === undefined) return { state: NO_POISON_RECORD, poison: false };
-  const same = state.place?.operator === place.operator && state.place.position === place.position;
+  const same = state.place?.operator === place.operator && state.place.record === place.record;
   const failures = same ? state.failures + 1 : 1;
   return { state: { place, failures }, poison: failures > RESTARTS_MAX };
 }
@@ -40,7 +42,7 @@ export function poisonRecordError(place: FailurePlace, cause: unknown): Millstre
   const message = cause instanceof Error ? cause.message : String(cause);
   return new MillstreamError(
     'POISON_RECORD',
-    `Cannot go on: the record at '${place.position}' failed operator '${place.operator}' again in each of ${RESTARTS_MAX} restarts, the last time with: ${message} Correct the program and restore from the last checkpoint, or let the operator skip such records with onError.`,
+    `Cannot go on: the record at '${place.position}' failed operator '${place.operator}' again in each of ${RESTARTS_MAX} restarts, the last time with: ${message.replace(/\.*$/, '.')} Correct the program and restore from the last checkpoint, or let the operator skip such records with onError.`,
     { details: { ...place }, cause },
   );
 }

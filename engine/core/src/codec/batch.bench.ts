@@ -3,45 +3,15 @@
  * The main case is a bid as in Nexmark, about 166 bytes; decoding counts reading all fields. JSON stands beside for comparison.
  */
 import { ByteWriter } from '../common/bytes.js';
-import { type Random, seededRandom } from '../common/random.js';
 import { BatchDecoder } from './batch-decoder.js';
 import { BatchEncoder } from './batch-encoder.js';
+import { type Bid, bids, flat } from './bids.test.support.js';
 import { schema } from './schema.js';
 
 const BATCH = 256;
 const BATCHES = 64;
 const ROUNDS = 7;
 const PASSES = 16;
-
-/** A string as it comes from a file or the network: not a rope. */
-function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
-}
-
-function letters(random: Random, count: number): string {
-  let text = '';
-  for (let i = 0; i < count; i++) text += String.fromCharCode(97 + random.below(26));
-  return text;
-}
-
-function bids(): (i: number) => object {
-  const random = seededRandom(7);
-  const channels = Array.from({ length: 10_000 }, (_, i) => flat(`channel-${i}`));
-  const urls = channels.map((_, i) => flat(`https://www.nexmark.test/${letters(random, 17)}/item.htm?query=1&id=${i}`));
-  const extras = Array.from({ length: 1024 }, () => flat(letters(random, 30 + random.below(71))));
-  return (i) => {
-    const c = random.below(2) === 0 ? random.below(4) : random.below(10_000);
-    return {
-      auction: 1000 + random.below(1_000_000),
-      bidder: 1000 + random.below(100_000),
-      price: 100 + random.below(1_000_000),
-      channel: channels[c] as string,
-      url: urls[c] as string,
-      dateTime: 1_700_000_000_000 + i,
-      extra: extras[random.below(1024)] as string,
-    };
-  };
-}
 
 const BID_SCHEMA = schema({
   auction: 'int32',
@@ -63,15 +33,6 @@ interface Case {
 
 const makeBid = bids();
 const words = Array.from({ length: 1000 }, (_, i) => flat(`word-number-${i}`));
-interface Bid {
-  readonly auction: number;
-  readonly bidder: number;
-  readonly price: number;
-  readonly channel: string | null;
-  readonly url: string;
-  readonly dateTime: number;
-  readonly extra: string;
-}
 const bidReader = (): ((bid: Bid) => number) => (bid) =>
   bid.auction + bid.bidder + bid.price + bid.dateTime + (bid.channel?.length ?? 0) + bid.url.length + bid.extra.length;
 type Union = Bid | { readonly id: number; readonly name: string } | { readonly id: number; readonly at: number; readonly ok: boolean };

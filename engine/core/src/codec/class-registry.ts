@@ -1,15 +1,15 @@
 /**
- * Classes whose instances may be records, keys' payloads or state: each is registered with a codec that turns an instance into a
+ * Classes whose instances may be in records and in state, but not be keys: each is registered with a codec that turns an instance into a
  * plain value and back. Slots find a class again by its name, so the same registrations must run in each of them.
  */
 import { MillstreamError } from '../common/errors.js';
 
-/** How instances of a class travel. */
-export interface ClassCodec<T> {
-  /** A plain value (see the record model) that has everything `decode` needs. */
-  encode(value: T): unknown;
+/** How instances of a class travel, as plain values of type `P`. */
+export interface ClassCodec<T, P = unknown> {
+  /** A value of the record model that has everything `decode` needs. Called for each instance that is encoded, copied or checked. */
+  encode(value: T): P;
   /** The instance again. `plain` belongs to the callee. */
-  decode(plain: unknown): T;
+  decode(plain: P): T;
 }
 
 /** A class with its codec and the name that stands for it in bytes. */
@@ -22,14 +22,14 @@ export interface RegisteredClass {
  * The classes of one job. Only exact instances are taken: a subclass needs its own registration.
  * @example
  * const registry = new ClassRegistry();
- * registry.registerClass('Money', Money, { encode: (money) => money.cents, decode: (cents) => new Money(cents as number) });
+ * registry.registerClass('Money', Money, { encode: (money) => money.cents, decode: (cents) => new Money(cents) });
  */
 export class ClassRegistry {
   private readonly byPrototype = new Map<object, RegisteredClass>();
   private readonly byName = new Map<string, RegisteredClass>();
 
   /** Throws `INVALID_OPTION` if the name or the class is taken already, or if the class is one of the record model's own. */
-  registerClass<T>(name: string, type: abstract new (...parameters: never[]) => T, codec: ClassCodec<T>): void {
+  registerClass<T, P>(name: string, type: abstract new (...parameters: never[]) => T, codec: ClassCodec<T, P>): void {
     const prototype = type.prototype as object;
     if (this.byName.has(name) || this.byPrototype.has(prototype)) {
       throw new MillstreamError(
@@ -43,7 +43,7 @@ export class ClassRegistry {
         `Cannot register class ${type.name}: its values travel without a codec. Remove the registration.`,
       );
     }
-    const registered: RegisteredClass = { name, codec: codec as ClassCodec<unknown> };
+    const registered: RegisteredClass = { name, codec: codec as unknown as ClassCodec<unknown> };
     this.byName.set(name, registered);
     this.byPrototype.set(prototype, registered);
   }
@@ -51,6 +51,11 @@ export class ClassRegistry {
   /** The registration of the class that has exactly this prototype. */
   ofPrototype(prototype: object): RegisteredClass | undefined {
     return this.byPrototype.get(prototype);
+  }
+
+  /** All names, sorted. */
+  names(): string[] {
+    return [...this.byName.keys()].sort();
   }
 
   ofName(name: string): RegisteredClass | undefined {

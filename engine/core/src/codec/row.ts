@@ -312,7 +312,7 @@ function readRegistered(input: ByteReader, registry: ClassRegistry | undefined, 
   if (registered === undefined) {
     throw new MillstreamError(
       'UNSUPPORTED_VALUE',
-      `Cannot read an instance of class ${JSON.stringify(name)}: no class is registered under this name here. Register it where the program builds its graph, under the name that it had when the value was written.`,
+      `Cannot read an instance of class ${JSON.stringify(name)}: no class is registered under this name here. Call env.registerClass(…) where the program builds its graph, with the name that the class had when the value was written.`,
     );
   }
   const plain = read(input, registry, depth);

@@ -64,9 +64,30 @@ export function maskOf(value: unknown): number {
   }
 }
 
+type WithPrototype = { readonly __proto__?: unknown };
+
+/** Whether `__proto__` can be read: Node's `--disable-proto` takes it away. */
+function isPrototypeReadable(): boolean {
+  try {
+    // biome-ignore lint/suspicious/noProto: see prototypeOf
+    return ({} as WithPrototype).__proto__ === Object.prototype;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The prototype of an object that has no own property of that name; with one, something that is no prototype. Asked of every record:
+ * `Object.getPrototypeOf` is a call that V8 does not inline, and takes as long as looking at all fields of a record.
+ */
+const prototypeOf: (value: object) => unknown = isPrototypeReadable()
+  ? // biome-ignore lint/suspicious/noProto: inlined, other than Object.getPrototypeOf
+    (value) => (value as WithPrototype).__proto__
+  : (value) => Object.getPrototypeOf(value) as unknown;
+
 /** Whether a record has exactly these enumerable properties in this order and is a plain object. */
 export function hasFields(record: unknown, names: readonly string[]): boolean {
-  if (typeof record !== 'object' || record === null || Object.getPrototypeOf(record) !== Object.prototype) return false;
+  if (typeof record !== 'object' || record === null || prototypeOf(record) !== Object.prototype) return false;
   let index = 0;
   // Includes inherited names, of which Object.prototype has none: a polluted one never matches and ends in rows.
   for (const name in record) {
@@ -78,7 +99,7 @@ export function hasFields(record: unknown, names: readonly string[]): boolean {
 
 /** Whether this is a plain array of just this length; its elements may still be holes. */
 export function isTuple(value: unknown, length: number): value is readonly unknown[] {
-  return Array.isArray(value) && value.length === length && Object.getPrototypeOf(value) === Array.prototype;
+  return Array.isArray(value) && value.length === length && prototypeOf(value) === Array.prototype;
 }
 
 function hasHole(array: readonly unknown[]): boolean {

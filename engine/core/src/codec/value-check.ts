@@ -34,7 +34,9 @@ function adviceFor(value: unknown): string {
   if (typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function') {
     return 'Use mapAsync for a function that returns a promise; an operator that is not asynchronous must return the value itself';
   }
-  if (typeof value === 'object') return `${ALLOWED}. Turn it into one of these`;
+  if (typeof value === 'object') {
+    return `${ALLOWED}. Turn it into one of these, or register its class: env.registerClass(name, class, { encode, decode })`;
+  }
   return ALLOWED;
 }
 
@@ -145,4 +147,10 @@ function freeze(value: unknown, seen: Set<object> | undefined): void {
     Object.freeze(value);
   }
   for (const part of Object.values(value)) freeze(part, known);
+}
+
+/** For checked mode: a value is of the record model, and nobody changes it afterwards. */
+export function checkAndFreeze(value: unknown, registry: ClassRegistry | undefined): void {
+  checkValue(value, registry);
+  deepFreeze(value);
 }

@@ -47,6 +47,8 @@ export const ERROR_CODES = {
   CHECKPOINT_DIRECTORY_UNWRITABLE: 'user',
   /** More checkpoints failed in a row than tolerated. */
   CHECKPOINT_FAILED: 'internal',
+  /** A slot did not close in time at the end of an attempt, and was ended. */
+  CLOSE_TIMEOUT: 'user',
   /** The same record failed three restarts in a row. */
   POISON_RECORD: 'user',
   /** Output that a checkpoint promised is gone. */

@@ -56,6 +56,8 @@ class CollectionReader<T> implements SourceReader<T, CollectionSplit> {
   readonly #availability = new Availability();
   #split: CollectionSplit | undefined;
   #next = 0;
+  /** Where the last batch begins. */
+  #batchStart = 0;
   #noMoreSplits = false;
 
   constructor(context: SourceReaderContext, elements: readonly T[]) {
@@ -85,6 +87,7 @@ class CollectionReader<T> implements SourceReader<T, CollectionSplit> {
     if (split === undefined) return this.#noMoreSplits ? 'end' : 'nothing';
     const count = Math.min(limit, this.#elements.length - this.#next);
     for (let index = 0; index < count; index++) batch.values[index] = this.#elements[this.#next + index] as T;
+    this.#batchStart = this.#next;
     this.#next += count;
     batch.splitId = split.id;
     batch.count = count;
@@ -94,6 +97,10 @@ class CollectionReader<T> implements SourceReader<T, CollectionSplit> {
       this.#context.requestSplit();
     }
     return 'records';
+  }
+
+  describePosition(index: number): string {
+    return `record ${this.#batchStart + index}`;
   }
 
   whenAvailable(): Promise<void> {

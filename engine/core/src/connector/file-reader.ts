@@ -40,6 +40,8 @@ export class FileReader<T> implements SourceReader<T | MalformedRecord, FileSpli
   readonly #availability = new Availability();
   #file: OpenFile<T> | undefined;
   #noMoreSplits = false;
+  /** Of the last batch: the line of each record. */
+  readonly #lines: number[] = [];
 
   constructor(context: SourceReaderContext, options: FileReaderOptions<T>) {
     this.#context = context;
@@ -87,12 +89,18 @@ export class FileReader<T> implements SourceReader<T | MalformedRecord, FileSpli
     while (count < limit) {
       const end = this.#recordEnd(file);
       if (end < 0) break;
+      const { line } = file;
       const value = this.#nextRecord(file, end);
-      if (value !== undefined) batch.values[count++] = value;
+      if (value === undefined) continue;
+      this.#lines[count] = line;
+      batch.values[count++] = value;
     }
     if (count < limit && file.chunks.ended && file.start === file.window.length) {
       const { endOfFile } = this.#options;
-      if (endOfFile !== undefined) batch.values[count++] = endOfFile(file.split.path);
+      if (endOfFile !== undefined) {
+        this.#lines[count] = file.line;
+        batch.values[count++] = endOfFile(file.split.path);
+      }
       batch.splitFinished = true;
       this.#finish(file);
     }
@@ -159,6 +167,10 @@ export class FileReader<T> implements SourceReader<T | MalformedRecord, FileSpli
     this.#file = undefined;
     file.chunks.close().catch(() => undefined);
     this.#context.requestSplit();
+  }
+
+  describePosition(index: number): string {
+    return `line ${this.#lines[index]}`;
   }
 
   whenAvailable(): Promise<void> {

@@ -98,6 +98,11 @@ export interface SourceReader<T, SplitT extends SourceSplit> {
   notifyNoMoreSplits(): void;
   /** Fills the (emptied) batch with at most `limit` records. Never blocks; what needs I/O is read ahead. */
   poll(batch: SourceBatch<T>, limit: number): PollStatus;
+  /**
+   * Where record `index` of the last batch lies in its split: 'line 17', 'offset 1024'; the same whenever it is read, so that errors can name
+   * it and a record that fails again and again is recognised. Not asked of batches with `generate`, which have an index.
+   */
+  describePosition?(index: number): string;
   /** Resolves when `poll` may find something. Called after 'nothing'. */
   whenAvailable(): Promise<void>;
   /** The unfinished splits, positions included. */

@@ -101,7 +101,10 @@ const arbitraryControl: fc.Arbitrary<ControlElement> = fc.oneof(
     watermark: fc.oneof(fc.double({ noNaN: true }), fc.constant(Number.POSITIVE_INFINITY)),
   }),
   fc.record({ type: fc.constant('idle' as const), idle: fc.boolean() }),
-  fc.record({ type: fc.constant('barrier' as const), epoch: fc.nat(), completed: fc.nat() }),
+  fc.record(
+    { type: fc.constant('barrier' as const), epoch: fc.nat(), completed: fc.nat(), savepoint: fc.constant(true as const) },
+    { requiredKeys: ['type', 'epoch', 'completed'] },
+  ),
   fc.constant({ type: 'end' as const }),
 );
 

@@ -10,13 +10,18 @@ export class RecordBatch {
   /**
    * Made anew for every filling: young records in an old array cost a write barrier each, and would live on until they are overwritten.
    */
-  values: unknown[] = new Array(BATCH_RECORDS);
-  readonly timestamps: Float64Array = new Float64Array(BATCH_RECORDS);
+  values: unknown[];
+  readonly timestamps: Float64Array;
   count = 0;
+
+  constructor(capacity: number = BATCH_RECORDS) {
+    this.values = new Array(capacity);
+    this.timestamps = new Float64Array(capacity);
+  }
 
   /** Ready to be filled again. */
   clear(): void {
-    if (this.count > 0) this.values = new Array(BATCH_RECORDS);
+    if (this.count > 0) this.values = new Array(this.timestamps.length);
     this.count = 0;
   }
 }
@@ -24,8 +29,8 @@ export class RecordBatch {
 export type ControlElement =
   | { readonly type: 'watermark'; readonly watermark: number }
   | { readonly type: 'idle'; readonly idle: boolean }
-  /** `completed`: the last epoch that is known to be complete. */
-  | { readonly type: 'barrier'; readonly epoch: number; readonly completed: number }
+  /** `completed`: the last checkpoint that is known to be complete. `savepoint`: the snapshot is one; absent for checkpoints. */
+  | { readonly type: 'barrier'; readonly epoch: number; readonly completed: number; readonly savepoint?: true }
   /** No further element follows on this channel. */
   | { readonly type: 'end' };
 

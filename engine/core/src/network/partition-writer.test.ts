@@ -22,6 +22,7 @@ function rig(
     partitioning,
     channels,
     maxParallelism: 128,
+    consumerChecksKeys: true,
     subtaskIndex: 0,
     random: seededRandom(3),
     keySelector: undefined,
@@ -41,6 +42,18 @@ const arbitraryKey: fc.Arbitrary<Key> = fc.oneof(
 );
 
 describe('partition writers', () => {
+  it('hash: an unsupported key is refused with one channel, too, where no consumer would refuse it', () => {
+    const keySelector = (value: unknown): Key => value as Key;
+    const { writer, got } = rig('hash', 1, { consumerChecksKeys: false, keySelector });
+    writer.append('key', 1);
+    for (const key of [new Date(0), {}, undefined, null, [new Date(0)]]) {
+      expect(() => writer.append(key, 2)).toThrow(/^Cannot use a (value|tuple)/);
+    }
+    expect(got).toEqual([[['key', 1]]]);
+    const { writer: unchecked } = rig('hash', 1, { keySelector });
+    unchecked.append(new Date(0), 1);
+  });
+
   it('hash: every record goes to the subtask that owns its key group', () => {
     fc.assert(
       fc.property(

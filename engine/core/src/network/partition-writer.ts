@@ -3,7 +3,7 @@
  */
 
 import { MillstreamError } from '../common/errors.js';
-import { keyGroupOf } from '../common/hash.js';
+import { hashKey, keyGroupOf } from '../common/hash.js';
 import type { Key } from '../common/key.js';
 import type { Random } from '../common/random.js';
 import type { Partitioning } from '../plan/plan.js';
@@ -18,6 +18,8 @@ export interface PartitionOptions {
   readonly partitioning: Partitioning;
   readonly channels: readonly OutputChannel[];
   readonly maxParallelism: number;
+  /** Whether the consumer has keyed state, and so refuses unsupported keys itself. */
+  readonly consumerChecksKeys: boolean;
   readonly subtaskIndex: number;
   readonly random: Random;
   readonly keySelector: ((value: unknown) => Key) | undefined;
@@ -26,6 +28,9 @@ export interface PartitionOptions {
 
 export function createPartitionWriter(options: PartitionOptions): PartitionWriter {
   const { channels, partitioning } = options;
+  if (channels.length === 1 && partitioning === 'hash' && !options.consumerChecksKeys) {
+    return new KeyCheckWriter(channels[0] as OutputChannel, options.keySelector as (value: unknown) => Key);
+  }
   if (channels.length === 1 && partitioning !== 'custom') return channels[0] as OutputChannel;
   switch (partitioning) {
     case 'hash':
@@ -42,6 +47,22 @@ export function createPartitionWriter(options: PartitionOptions): PartitionWrite
     case 'rescale':
     case 'forward':
       return new RoundRobinWriter(channels, partitioning === 'rebalance' ? options.random.below(channels.length) : 0);
+  }
+}
+
+/** The key decides nothing with a single channel, but one that is not supported must not pass only because of that. */
+class KeyCheckWriter implements PartitionWriter {
+  private readonly channel: OutputChannel;
+  private readonly keySelector: (value: unknown) => Key;
+
+  constructor(channel: OutputChannel, keySelector: (value: unknown) => Key) {
+    this.channel = channel;
+    this.keySelector = keySelector;
+  }
+
+  append(value: unknown, timestamp: number): void {
+    hashKey(this.keySelector(value));
+    this.channel.append(value, timestamp);
   }
 }
 

@@ -15,6 +15,7 @@ const WATERMARK = 1;
 const IDLE = 2;
 const BARRIER = 3;
 const END = 4;
+const SAVEPOINT_BARRIER = 5;
 const CONTROL_BYTES = 24;
 
 export class RingSender implements Transport {
@@ -95,7 +96,7 @@ export class RingSender implements Transport {
       kind = IDLE;
       first = element.idle ? 1 : 0;
     } else if (element.type === 'barrier') {
-      kind = BARRIER;
+      kind = element.savepoint === true ? SAVEPOINT_BARRIER : BARRIER;
       first = element.epoch;
       second = element.completed;
     }
@@ -188,6 +189,8 @@ function readControl(payload: RawBuffer): ControlElement {
       return { type: 'idle', idle: first === 1 };
     case BARRIER:
       return { type: 'barrier', epoch: first, completed: payload.readDoubleLE(16) };
+    case SAVEPOINT_BARRIER:
+      return { type: 'barrier', epoch: first, completed: payload.readDoubleLE(16), savepoint: true };
     case END:
       return { type: 'end' };
     default:

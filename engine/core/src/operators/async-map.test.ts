@@ -140,7 +140,7 @@ describe('mapAsync', () => {
       calls.answer(2);
       await harness.settle();
       expect(harness.values()).toEqual(['r2']);
-      expect(harness.side('errors')).toEqual(onError.type === 'skip' ? [] : [{ value: 1, timestamp: 1 }]);
+      expect(harness.side('errors')).toEqual(onError.type === 'skip' ? [] : [{ value: { value: 1, error: 'no' }, timestamp: 1 }]);
       expect(harness.counters.numRecordsInErrors).toBe(1);
       expect(harness.failure).toBeUndefined();
     }

@@ -12,7 +12,7 @@
  */
 import type { ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
-import type { Budget, OnError, Operator, OperatorContext } from './operator.js';
+import { type Budget, failedRecord, type OnError, type Operator, type OperatorContext } from './operator.js';
 
 /** How failed calls are repeated. */
 export interface AsyncRetryOptions {
@@ -287,7 +287,7 @@ class AsyncMapOperator implements Operator {
     }
     this.context.counters.numRecordsInErrors++;
     const { onError } = this.options;
-    if (onError?.type === 'sideOutput') this.context.side(onError.tag).collect(entry.value, entry.timestamp);
+    if (onError?.type === 'sideOutput') this.context.side(onError.tag).collect(failedRecord(entry.value, entry.result), entry.timestamp);
   }
 
   private resume(): void {

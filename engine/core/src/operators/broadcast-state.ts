@@ -1,8 +1,9 @@
 /** Broadcast state: the same map on every subtask. The broadcast side changes it, the main side only reads. */
 import type { MapStateDescriptor } from '../state/descriptors.js';
+import type { UndoLog } from '../state/undo-log.js';
 import type { OperatorContext } from './operator.js';
 
-/** What the main side sees. Keys are compared as in a `Map`: use primitives. Values must not be changed. */
+/** What the main side sees. Keys are compared as in a `Map`: use primitives. Values must not be changed, but replaced. */
 export interface ReadOnlyBroadcastState<K, V> {
   get(key: K): V | undefined;
   contains(key: K): boolean;
@@ -18,7 +19,7 @@ export interface BroadcastState<K, V> extends ReadOnlyBroadcastState<K, V> {
 }
 
 class MapBroadcastState<K, V> implements BroadcastState<K, V> {
-  private readonly map: Map<K, V>;
+  protected readonly map: Map<K, V>;
 
   constructor(map: Map<K, V>) {
     this.map = map;
@@ -41,7 +42,7 @@ class MapBroadcastState<K, V> implements BroadcastState<K, V> {
   }
 
   putAll(entries: Iterable<readonly [K, V]>): void {
-    for (const [key, value] of entries) this.map.set(key, value);
+    for (const [key, value] of entries) this.put(key, value);
   }
 
   remove(key: K): void {
@@ -50,6 +51,37 @@ class MapBroadcastState<K, V> implements BroadcastState<K, V> {
 
   clear(): void {
     this.map.clear();
+  }
+}
+
+/** Logs how each change comes back. Values are not changed in place, so that they come back themselves. */
+class UndoableBroadcastState<K, V> extends MapBroadcastState<K, V> {
+  private readonly log: UndoLog;
+
+  constructor(map: Map<K, V>, log: UndoLog) {
+    super(map);
+    this.log = log;
+  }
+
+  override put(key: K, value: V): void {
+    const { map } = this;
+    if (map.has(key)) {
+      const before = map.get(key) as V;
+      this.log.add({ undo: () => map.set(key, before) });
+    } else this.log.add({ undo: () => map.delete(key) });
+    super.put(key, value);
+  }
+
+  override remove(key: K): void {
+    const { map } = this;
+    if (!map.has(key)) return;
+    const before = map.get(key) as V;
+    this.log.add({ undo: () => map.set(key, before) });
+    super.remove(key);
+  }
+
+  override clear(): void {
+    for (const key of [...this.map.keys()]) this.remove(key);
   }
 }
 
@@ -65,7 +97,9 @@ export class BroadcastStates {
   get<K, V>(descriptor: MapStateDescriptor<K, V>): BroadcastState<K, V> {
     let state = this.states.get(descriptor.name);
     if (state === undefined) {
-      state = new MapBroadcastState(this.context.operatorState.broadcast<unknown, unknown>(descriptor.name));
+      const map = this.context.operatorState.broadcast<unknown, unknown>(descriptor.name);
+      const { undo } = this.context;
+      state = undo === undefined ? new MapBroadcastState(map) : new UndoableBroadcastState(map, undo);
       this.states.set(descriptor.name, state);
     }
     return state as unknown as BroadcastState<K, V>;

@@ -20,8 +20,9 @@ import { KeyedOperator } from './keyed-operator.js';
 import type { Collector, KeySelector, Operator, OperatorContext } from './operator.js';
 import type { OutputTag } from './output-tag.js';
 import { rejectPromise } from './promise-check.js';
-import { OperatorRuntimeContext, type RuntimeContext } from './runtime-context.js';
-import { type TimerService, UnkeyedTimeService } from './time-service.js';
+import type { RuntimeContext } from './runtime-context.js';
+import type { TimerService } from './time-service.js';
+import { UnkeyedOperator } from './unkeyed-operator.js';
 import { checkUserFunction, instantiate, type UserFunction } from './user-function.js';
 
 export type { BroadcastState, ReadOnlyBroadcastState } from './broadcast-state.js';
@@ -121,24 +122,13 @@ function stateOf(backend: KeyedStateBackend, descriptor: AnyStateDescriptor): un
   }
 }
 
-class BroadcastProcessOperator implements Operator {
-  private readonly fn: BroadcastProcessFunction<unknown, unknown, unknown>;
-  private readonly context: OperatorContext;
-  private readonly time: UnkeyedTimeService;
-  private readonly call: FunctionContext<unknown>;
+class BroadcastProcessOperator extends UnkeyedOperator<BroadcastProcessFunction<unknown, unknown, unknown>> {
   private readonly broadcastCall: BroadcastSide;
 
   constructor(context: OperatorContext, fn: BroadcastProcessFunction<unknown, unknown, unknown>) {
-    this.context = context;
-    this.fn = fn;
     const states = new BroadcastStates(context);
-    this.time = new UnkeyedTimeService(context);
-    this.call = new FunctionContext(context, this.time, states);
+    super(context, fn, states);
     this.broadcastCall = new BroadcastSide(context, this.time, states, () => this.time.watermark);
-  }
-
-  open(): Promise<void> | void {
-    return this.fn.open?.(new OperatorRuntimeContext(this.context));
   }
 
   processElement(value: unknown, timestamp: number): void {
@@ -152,15 +142,6 @@ class BroadcastProcessOperator implements Operator {
     broadcastCall.begin(timestamp, timestamp);
     const result: unknown = this.fn.processBroadcastElement(value as Readonly<unknown>, broadcastCall, broadcastCall);
     if (result !== undefined) rejectPromise(result, this.context.name, 'processBroadcastElement');
-  }
-
-  advanceEventTime(watermark: number): boolean {
-    this.time.watermark = watermark;
-    return true;
-  }
-
-  close(): Promise<void> | void {
-    return this.fn.close?.();
   }
 }
 

@@ -1,8 +1,9 @@
 /** CoMapFunction and CoFlatMapFunction: one method per input of connected streams, without state or timers. */
 import { TimestampedCollector } from './collector.js';
+import { FunctionOperator, type RichFunction } from './function-operator.js';
 import type { Collector, Operator, OperatorContext } from './operator.js';
 import { checkedResult, rejectPromise } from './promise-check.js';
-import { OperatorRuntimeContext, type RuntimeContext } from './runtime-context.js';
+import type { RuntimeContext } from './runtime-context.js';
 import { checkUserFunction, instantiate, type UserFunction } from './user-function.js';
 
 /** Maps the elements of two streams to one type. */
@@ -24,25 +25,7 @@ export abstract class CoFlatMapFunction<I1, I2, O> {
 /**
  * State of the current key works here too (connected keyed streams), so the key is set where there is a selector.
  */
-abstract class CoOperator<F extends { open?(context: RuntimeContext): Promise<void> | void; close?(): Promise<void> | void }>
-  implements Operator
-{
-  protected readonly fn: F;
-  protected readonly context: OperatorContext;
-
-  constructor(context: OperatorContext, fn: F) {
-    this.context = context;
-    this.fn = fn;
-  }
-
-  open(): Promise<void> | void {
-    return this.fn.open?.(new OperatorRuntimeContext(this.context));
-  }
-
-  close(): Promise<void> | void {
-    return this.fn.close?.();
-  }
-
+abstract class CoOperator<F extends RichFunction> extends FunctionOperator<F> {
   protected setKey(value: unknown, input: 0 | 1): void {
     const selector = this.context.keySelectors[input];
     if (selector !== undefined) this.context.keyed.setCurrentKey(selector(value));

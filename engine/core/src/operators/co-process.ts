@@ -1,11 +1,11 @@
 /** Process functions on two connected streams: CoProcessFunction, and KeyedCoProcessFunction with shared keyed state and timers. */
-import { FunctionContext, type KeyedProcessContext, type OnTimerContext, type ProcessContext } from './function-context.js';
+import type { KeyedProcessContext, OnTimerContext, ProcessContext } from './function-context.js';
 import { keySelectorOf } from './key-selector.js';
 import { KeyedOperator } from './keyed-operator.js';
 import type { Collector, KeySelector, Operator, OperatorContext } from './operator.js';
 import { rejectPromise } from './promise-check.js';
-import { OperatorRuntimeContext, type RuntimeContext } from './runtime-context.js';
-import { UnkeyedTimeService } from './time-service.js';
+import type { RuntimeContext } from './runtime-context.js';
+import { UnkeyedOperator } from './unkeyed-operator.js';
 import { checkUserFunction, instantiate, type UserFunction } from './user-function.js';
 
 export { CoFlatMapFunction, CoMapFunction, createCoFlatMapOperator, createCoMapOperator } from './co-map.js';
@@ -27,23 +27,7 @@ export abstract class KeyedCoProcessFunction<K, I1, I2, O> {
   close?(): Promise<void> | void;
 }
 
-class CoProcessOperator implements Operator {
-  private readonly fn: CoProcessFunction<unknown, unknown, unknown>;
-  private readonly context: OperatorContext;
-  private readonly time: UnkeyedTimeService;
-  private readonly call: FunctionContext<unknown>;
-
-  constructor(context: OperatorContext, fn: CoProcessFunction<unknown, unknown, unknown>) {
-    this.context = context;
-    this.fn = fn;
-    this.time = new UnkeyedTimeService(context);
-    this.call = new FunctionContext(context, this.time);
-  }
-
-  open(): Promise<void> | void {
-    return this.fn.open?.(new OperatorRuntimeContext(this.context));
-  }
-
+class CoProcessOperator extends UnkeyedOperator<CoProcessFunction<unknown, unknown, unknown>> {
   processElement(value: unknown, timestamp: number): void {
     this.call.begin(timestamp, timestamp);
     const result: unknown = this.fn.processElement1(value as Readonly<unknown>, this.call, this.call);
@@ -54,15 +38,6 @@ class CoProcessOperator implements Operator {
     this.call.begin(timestamp, timestamp);
     const result: unknown = this.fn.processElement2(value as Readonly<unknown>, this.call, this.call);
     if (result !== undefined) rejectPromise(result, this.context.name, 'processElement2');
-  }
-
-  advanceEventTime(watermark: number): boolean {
-    this.time.watermark = watermark;
-    return true;
-  }
-
-  close(): Promise<void> | void {
-    return this.fn.close?.();
   }
 }
 

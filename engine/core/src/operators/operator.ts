@@ -12,12 +12,14 @@
  * Resumable methods return false when they stopped before they were done, because `budget.exhausted()` said so; they are called again,
  * with the same arguments, when outputs have room again. Nothing else is called on the operator in between, except `drain`.
  */
+import type { ClassRegistry } from '../codec/class-registry.js';
 import type { Clock } from '../common/clock.js';
 import type { Key } from '../common/key.js';
 import type { Random } from '../common/random.js';
 import type { Sink } from '../connector/sink.js';
 import type { Source, SourceSplit } from '../connector/source.js';
 import type { KeyedStateBackend } from '../state/backend.js';
+import type { UndoLog } from '../state/undo-log.js';
 import type { WatermarkStrategy } from '../time/watermark-strategy.js';
 
 /** Where an operator's results go: the rest of the chain. */
@@ -69,6 +71,10 @@ export interface OperatorContext {
   readonly counters: OperatorCounters;
   /** Checked mode: records are deep-frozen, state is compared. */
   readonly checked: boolean;
+  /** Classes whose instances may be in records and state. */
+  readonly classes: ClassRegistry | undefined;
+  /** Where an operator with `onError` logs what else than keyed state a record changes; undefined without `onError`. */
+  readonly undo: UndoLog | undefined;
   /** The key selector of each keyed input; undefined for inputs that are not keyed. */
   readonly keySelectors: readonly (KeySelector | undefined)[];
   /** The main output. */
@@ -131,6 +137,25 @@ export interface Operator {
 /** A function for results; `timestamp` of what it emits is that of the element being processed. */
 export interface Collector<T> {
   collect(value: T): void;
+}
+
+/**
+ * A record whose function threw, as a side output of `onError` receives it.
+ * @example
+ * const failed = new OutputTag<FailedRecord<string>>('failed');
+ * const parsed = lines.map((line) => JSON.parse(line) as Order).onError(failed);
+ * parsed.getSideOutput(failed).map(({ value, error }) => `${error}: ${value}`).print();
+ */
+export interface FailedRecord<T> {
+  /** The record, with the timestamp that it had. */
+  readonly value: T;
+  /** The message of what was thrown. */
+  readonly error: string;
+}
+
+/** What a side output of `onError` receives. */
+export function failedRecord<T>(value: T, error: unknown): FailedRecord<T> {
+  return { value, error: error instanceof Error ? error.message : String(error) };
 }
 
 /** What happens to a record whose user function throws. */

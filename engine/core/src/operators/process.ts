@@ -1,11 +1,11 @@
 /** Process functions on one input: ProcessFunction, and KeyedProcessFunction with keyed state and timers. */
-import { FunctionContext, type KeyedProcessContext, type OnTimerContext, type ProcessContext } from './function-context.js';
+import type { KeyedProcessContext, OnTimerContext, ProcessContext } from './function-context.js';
 import { keySelectorOf } from './key-selector.js';
 import { KeyedOperator } from './keyed-operator.js';
 import type { Collector, KeySelector, Operator, OperatorContext } from './operator.js';
 import { rejectPromise } from './promise-check.js';
-import { OperatorRuntimeContext, type RuntimeContext } from './runtime-context.js';
-import { UnkeyedTimeService } from './time-service.js';
+import type { RuntimeContext } from './runtime-context.js';
+import { UnkeyedOperator } from './unkeyed-operator.js';
 import { checkUserFunction, instantiate, type UserFunction } from './user-function.js';
 
 export type { KeyedProcessContext, OnTimerContext, ProcessContext } from './function-context.js';
@@ -42,36 +42,11 @@ export abstract class KeyedProcessFunction<K, I, O> {
   close?(): Promise<void> | void;
 }
 
-class ProcessOperator implements Operator {
-  private readonly fn: ProcessFunction<unknown, unknown>;
-  private readonly context: OperatorContext;
-  private readonly time: UnkeyedTimeService;
-  private readonly call: FunctionContext<unknown>;
-
-  constructor(context: OperatorContext, fn: ProcessFunction<unknown, unknown>) {
-    this.context = context;
-    this.fn = fn;
-    this.time = new UnkeyedTimeService(context);
-    this.call = new FunctionContext(context, this.time);
-  }
-
-  open(): Promise<void> | void {
-    return this.fn.open?.(new OperatorRuntimeContext(this.context));
-  }
-
+class ProcessOperator extends UnkeyedOperator<ProcessFunction<unknown, unknown>> {
   processElement(value: unknown, timestamp: number): void {
     this.call.begin(timestamp, timestamp);
     const result: unknown = this.fn.processElement(value as Readonly<unknown>, this.call, this.call);
     if (result !== undefined) rejectPromise(result, this.context.name, 'processElement');
-  }
-
-  advanceEventTime(watermark: number): boolean {
-    this.time.watermark = watermark;
-    return true;
-  }
-
-  close(): Promise<void> | void {
-    return this.fn.close?.();
   }
 }
 

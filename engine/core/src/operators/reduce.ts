@@ -1,9 +1,9 @@
 /** Running aggregations of a keyed stream without windows: each element gives the result so far of its key. */
+import { copyValue } from '../codec/copy-value.js';
 import type { Schema } from '../codec/schema.js';
 import type { KeyedStateBackend } from '../state/backend.js';
 import { type AggregateFunction, type ReduceFunction, ValueStateDescriptor } from '../state/descriptors.js';
 import type { ValueState } from '../state/state.js';
-import { copyValue } from './copy-value.js';
 import { keySelectorOf } from './key-selector.js';
 import type { KeySelector, Operator, OperatorContext } from './operator.js';
 import { checkedResult } from './promise-check.js';
@@ -36,13 +36,13 @@ class ReduceOperator implements Operator {
     const before = this.state.value();
     if (before === undefined) {
       // The state may be changed in place later, the record may not.
-      this.state.update(this.changesInPlace ? copyValue(value) : value);
+      this.state.update(this.changesInPlace ? copyValue(value, this.context.classes) : value);
       this.context.output.collect(value, timestamp);
       return;
     }
     const result = checkedResult(this.reduce(before, value), this.context.name, 'reduce');
     this.state.update(result);
-    this.context.output.collect(result === before && this.changesInPlace ? copyValue(result) : result, timestamp);
+    this.context.output.collect(result === before && this.changesInPlace ? copyValue(result, this.context.classes) : result, timestamp);
   }
 }
 
@@ -67,7 +67,7 @@ class AggregateOperator implements Operator {
     const accumulator = checkedResult(this.aggregate.add(value, before), this.context.name, 'add');
     this.state.update(accumulator);
     const result = checkedResult(this.aggregate.getResult(accumulator), this.context.name, 'getResult');
-    this.context.output.collect(result === accumulator ? copyValue(result) : result, timestamp);
+    this.context.output.collect(result === accumulator ? copyValue(result, this.context.classes) : result, timestamp);
   }
 }
 

@@ -2,8 +2,8 @@
  * User functions that are classes: given as an instance or as a factory. A slot may run several subtasks of an operator, and fields of
  * a shared instance would mix, so each subtask gets its own.
  */
+import { copyValue } from '../codec/copy-value.js';
 import { MillstreamError } from '../common/errors.js';
-import { copyValue } from './copy-value.js';
 
 /**
  * An instance, or a function that makes one. Of an instance every subtask gets a copy, made before `open`: its fields are copied, and

@@ -29,6 +29,12 @@ interface Sides {
   right: unknown[];
 }
 
+interface KeptSides {
+  readonly sides: Sides;
+  readonly left: number;
+  readonly right: number;
+}
+
 abstract class TwoSidedContents implements WindowContents {
   readonly schema = undefined;
   readonly canMerge = true;
@@ -47,6 +53,19 @@ abstract class TwoSidedContents implements WindowContents {
     const one = left as Sides;
     const other = right as Sides;
     return { left: one.left.concat(other.left), right: one.right.concat(other.right) };
+  }
+
+  /** Elements are records, which nobody changes: their numbers say it all. */
+  keep(contents: unknown): KeptSides {
+    const sides = contents as Sides;
+    return { sides, left: sides.left.length, right: sides.right.length };
+  }
+
+  restore(kept: unknown): Sides {
+    const { sides, left, right } = kept as KeptSides;
+    sides.left.length = left;
+    sides.right.length = right;
+    return sides;
   }
 
   abstract fire(key: Key, window: Window, contents: unknown, timestamp: number, keep: boolean, budget: Budget): boolean;

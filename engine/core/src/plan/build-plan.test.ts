@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { ClassRegistry } from '../codec/class-registry.js';
 import type { OperatorImplementation } from '../operators/operator.js';
 import { buildPlan, type JobDescription } from './build-plan.js';
 import { createDraft, type NodeDraft, type NodeSpecification } from './draft.js';
+import { explainPlan } from './explain.js';
 import { edgeKey, type Plan } from './plan.js';
 import { firstDifference, requireSamePlan } from './plan-difference.js';
 import { statefulNodesWithoutUid } from './validate-plan.js';
@@ -127,6 +129,23 @@ describe('the structural hash', () => {
     expect(build(pipeline({ parallelism: 3 })).plan.structuralHash).not.toBe(hash);
     expect(build(pipeline(), { parameters: { day: '1' } }).plan.structuralHash).not.toBe(hash);
     expect(build(pipeline(), { options: { 'parallelism.default': 2 } }).plan.structuralHash).toBe(hash);
+  });
+
+  it('covers the names of registered classes, in any order', () => {
+    const registered = (...names: string[]): ClassRegistry => {
+      const classes = new ClassRegistry();
+      for (const name of names) classes.registerClass(name, class {}, { encode: () => 0, decode: () => ({}) });
+      return classes;
+    };
+    const plain = build(pipeline()).plan;
+    expect(build(pipeline(), { classes: registered() })).toMatchObject({ plan: plain, classes: undefined });
+    expect(explainPlan(plain)).not.toContain('classes');
+    const { plan } = build(pipeline(), { classes: registered('B', 'A') });
+    expect(plan.classes).toEqual(['A', 'B']);
+    expect(explainPlan(plan)).toContain('Registered classes: A, B\n');
+    expect(build(pipeline(), { classes: registered('A', 'B') }).plan).toEqual(plan);
+    expect(firstDifference(plan, plain)).toBe('its registered classes are [] instead of ["A","B"]');
+    expect(firstDifference(plain, build(pipeline(), { classes: registered('A') }).plan)).toMatch(/\["A"\] instead of \[\]/);
   });
 
   it('that differs is explained by the first node that does', () => {

@@ -2,6 +2,7 @@
  * Drafts → frozen plan, with the functions beside it. Node ids come from `.uid()`, else from structure: kind, name, the inputs' ids and
  * the index among equals, so that an edit elsewhere in the program leaves them as they are.
  */
+import type { ClassRegistry } from '../codec/class-registry.js';
 import type { OnError, OperatorImplementation } from '../operators/operator.js';
 import type { EdgeDraft, NodeDraft } from './draft.js';
 import { type EdgeFunctions, edgeKey, type JobProgram, type PlainValue, type Plan, type PlanEdge, type PlanNode } from './plan.js';
@@ -16,6 +17,7 @@ export interface JobDescription {
   readonly parameters: { readonly [name: string]: string };
   /** Checked options; see config/options. */
   readonly options: { readonly [key: string]: PlainValue };
+  readonly classes?: ClassRegistry | undefined;
 }
 
 /** Freezes a job's description; throws INVALID_PLAN or DUPLICATE_UID if it is no job. */
@@ -23,14 +25,18 @@ export function buildPlan(description: JobDescription): JobProgram {
   const ids = assignIds(description.drafts);
   const nodes = description.drafts.map((draft) => freezeNode(draft, ids));
   const parameters = Object.freeze({ ...description.parameters });
+  const names = description.classes?.names() ?? [];
+  const hasClasses = names.length > 0;
+  const classes = hasClasses ? Object.freeze(names) : undefined;
   const plan: Plan = Object.freeze({
     jobName: description.jobName,
     nodes: Object.freeze(nodes),
     parameters,
     options: Object.freeze({ ...description.options }),
-    structuralHash: structuralHash({ nodes: nodes.map(hashedNode), parameters }),
+    ...(classes !== undefined && { classes }),
+    structuralHash: structuralHash({ nodes: nodes.map(hashedNode), parameters, classes }),
   });
-  const program = { plan, ...functionsOf(description.drafts, ids) };
+  const program = { plan, ...functionsOf(description.drafts, ids), classes: hasClasses ? description.classes : undefined };
   validatePlan(program);
   return program;
 }

@@ -18,6 +18,7 @@ export function explainPlan(plan: Plan): string {
     lines.push(`(${numbers.get(node.id)}) ${displayName(node)}${detailsOf(node)}`);
     for (const edge of node.inputs) lines.push(`     reads (${numbers.get(edge.from)})${edgeDetails(edge)}`);
   }
+  if (plan.classes !== undefined) lines.push(`Registered classes: ${plan.classes.join(', ')}`);
   lines.push(...namedValues('Options', plan.options), ...namedValues('Parameters', plan.parameters));
   return `${lines.join('\n')}\n`;
 }

@@ -16,6 +16,9 @@ export function firstDifference(expected: Plan, found: Plan): string | undefined
     const difference = nodeDifference(left, right);
     if (difference !== undefined) return difference;
   }
+  const before = canonicalJson(expected.classes ?? []);
+  const after = canonicalJson(found.classes ?? []);
+  if (before !== after) return `its registered classes are ${after} instead of ${before}`;
   return `the program's parameters are ${canonicalJson(found.parameters)} instead of ${canonicalJson(expected.parameters)}`;
 }
 

@@ -4,6 +4,7 @@
  *
  *     program ─▶ Plan (nodes, edges) ─▶ JobGraph (chains = vertices, edges between them) ─▶ subtasks in slots
  */
+import type { ClassRegistry } from '../codec/class-registry.js';
 import type { KeySelector, OperatorImplementation } from '../operators/operator.js';
 
 /** How records travel along an edge. Flink's partitioners. */
@@ -59,7 +60,9 @@ export interface Plan {
   readonly parameters: { readonly [name: string]: string };
   /** Option key → value, as set by the program; command line options override them before the plan is frozen. */
   readonly options: { readonly [key: string]: PlainValue };
-  /** Over nodes, edges and parameters. 16 hexadecimal digits. */
+  /** The names of the registered classes, sorted; absent if there are none. */
+  readonly classes?: readonly string[];
+  /** Over nodes, edges, parameters and classes. 16 hexadecimal digits. */
   readonly structuralHash: string;
 }
 
@@ -69,6 +72,8 @@ export interface JobProgram {
   readonly implementations: ReadonlyMap<string, OperatorImplementation>;
   /** Key selectors (hash) and partitioners (custom) by `edgeKey(consumer, edgeIndex)`. */
   readonly edgeFunctions: ReadonlyMap<string, EdgeFunctions>;
+  /** The classes that the program has registered. */
+  readonly classes?: ClassRegistry | undefined;
   /** What the program saw as now (ms since 1970) and as seed of `Math.random` while it built the graph: slots show it the same. */
   readonly moment?: { readonly now: number; readonly seed: number };
 }

@@ -11,11 +11,15 @@ export function promiseReturned(): never {
   throw new PromiseReturned('a promise was returned');
 }
 
-/** Not for `onError`: a failure of an operator further down the chain, or a function that is asynchronous, which no record is to blame for. */
+/**
+ * Not for `onError`, since no record is to blame: a failure of an operator further down the chain, a function that is asynchronous, a
+ * change without `update` (found with the next record), a defect of the engine.
+ */
 export function isBeyondOnError(error: unknown): boolean {
   return (
     error instanceof ChainFailure ||
     error instanceof PromiseReturned ||
-    (error instanceof MillstreamError && error.code === 'PROMISE_RETURNED')
+    (error instanceof MillstreamError &&
+      (error.code === 'PROMISE_RETURNED' || error.code === 'STATE_CHANGED_WITHOUT_UPDATE' || error.domain === 'internal'))
   );
 }

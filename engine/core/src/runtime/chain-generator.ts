@@ -71,6 +71,19 @@ class LateOutput {
   collect: (value: unknown, timestamp: number) => void = () => undefined;
 }
 
+function flatMapCollector(index: number): string {
+  return `let t${index} = NaN; const c${index} = { collect(v) { after${index}(v, t${index}); } };`;
+}
+
+/** With `onError` results wait until the function has returned, and are dropped if it throws. */
+function heldCollector(index: number): string {
+  return `const held${index} = []; const c${index} = { collect(v) { held${index}.push(v); } };
+function release${index}(t) {
+  for (let i = 0; i < held${index}.length; i++) after${index}(held${index}[i], t);
+  held${index}.length = 0;
+}`;
+}
+
 /** Writes the module's text and collects its bindings. */
 class ChainWriter {
   readonly bindings: Bindings;
@@ -117,9 +130,7 @@ class ChainWriter {
     const body: string[] = [];
     body.push('"use strict";', `const {${this.names.join(',')}} = B;`, 'const outputs = new Map();');
     this.spec.steps.forEach((step, index) => {
-      if (step.type === 'flatMap') {
-        body.push(`let t${index} = NaN; const c${index} = { collect(v) { after${index}(v, t${index}); } };`);
-      }
+      if (step.type === 'flatMap') body.push(step.onError === undefined ? flatMapCollector(index) : heldCollector(index));
       if (step.type === 'flatMap' || step.type === 'operator' || step.type === 'source')
         body.push(this.afterFunction(step.main, `after${index}`, index, 'm'));
       body.push(
@@ -189,6 +200,10 @@ class ChainWriter {
       }
       case 'flatMap': {
         const result = this.fresh();
+        if (step.onError !== undefined) {
+          const call = `const r = f${index}(${value}, c${index}); if (r !== undefined && r instanceof Promise) promise();`;
+          return `s${index}: { ${enter} try { ${call} } catch (error) { held${index}.length = 0; h${index}(error, ${value}, ${time}); break s${index}; }\nrelease${index}(${time}); }`;
+        }
         return block(
           `${enter} t${index} = ${time}; let ${result}; ${guarded(`${result} = f${index}(${value}, c${index}); if (${result} !== undefined && ${result} instanceof Promise) promise();`)}`,
         );

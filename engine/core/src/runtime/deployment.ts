@@ -126,7 +126,7 @@ export class ChannelFactory {
   private localChannel(name: string): LocalChannel {
     let channel = this.local.get(name);
     if (channel === undefined) {
-      channel = new LocalChannel();
+      channel = new LocalChannel(this.program.classes);
       this.local.set(name, channel);
     }
     return channel;
@@ -135,14 +135,15 @@ export class ChannelFactory {
   /** Where the stream has a declared schema just its fields travel, and nothing is inferred. */
   private codecOptions(edge: JobEdge): BatchCodecOptions {
     const { codegen } = this.setting;
-    return edge.schema === undefined ? { codegen } : { codegen, schema: edge.schema as unknown as Schema<unknown> };
+    const registry = this.program.classes;
+    return edge.schema === undefined ? { codegen, registry } : { codegen, registry, schema: edge.schema as unknown as Schema<unknown> };
   }
 
   /** The sending ends of an edge for one producer. */
   outputs(edge: JobEdge, from: number, control: ChainControl): OutputChannel[] {
     const producer = vertexOf(this.graph, edge.fromVertex);
     const consumer = vertexOf(this.graph, edge.toVertex);
-    const options = { producer: edge.fromOperator, overflowBytesMax: this.setting.recordOutputMax };
+    const options = { producer: edge.fromOperator, overflowBytesMax: this.setting.recordOutputMax, registry: this.program.classes };
     return consumersOf(edge.partitioning, producer.parallelism, consumer.parallelism, from).map((to) => {
       const name = channelName(edge.id, from, to);
       const ring = this.ringFor(edge, name);
@@ -169,10 +170,12 @@ export class ChannelFactory {
 
   writer(edge: JobEdge, subtaskIndex: number, channels: readonly OutputChannel[], random: Random): PartitionWriter {
     const functions: EdgeFunctions = this.program.edgeFunctions.get(edge.id) ?? {};
+    const consumer = vertexOf(this.graph, edge.toVertex);
     return createPartitionWriter({
       partitioning: edge.partitioning,
       channels,
-      maxParallelism: vertexOf(this.graph, edge.toVertex).maxParallelism,
+      maxParallelism: consumer.maxParallelism,
+      consumerChecksKeys: consumer.chain[0]?.node.keyed === true,
       subtaskIndex,
       random,
       keySelector: functions.keySelector,

@@ -1,6 +1,8 @@
 /** Failures of a task as users see them: which operator, uid and subtask, at which record, with the user's stack. */
+import { crc32, formatCrc32 } from '../common/checksum.js';
 import { MillstreamError } from '../common/errors.js';
 import { ChainFailure, PromiseReturned } from './chain.js';
+import { encodeValue } from './operator-state.js';
 import type { RecordPosition } from './slot-messages.js';
 import type { Task } from './task.js';
 import type { TaskOperator } from './task-operator.js';
@@ -10,10 +12,9 @@ export function describeFailure(task: Task, error: unknown): { error: unknown; p
   if (!(error instanceof ChainFailure)) return { error, position: undefined };
   const operator = task.operators[error.step] as TaskOperator;
   const { cause } = error;
-  const position = positionOf(task, error);
+  const place = placeOf(task, operator, error);
   const where = `${operator.label}, subtask ${task.options.subtaskIndex}`;
-  const at = position === undefined ? `after ${task.options.recordsIn[0]} records` : `at ${position}`;
-  const place = position === undefined ? undefined : { operator: operator.node.uid ?? operator.node.id, position };
+  const at = place === undefined ? `after ${task.options.recordsIn[0]} records` : `at ${place.position}`;
   if (cause instanceof PromiseReturned) {
     return {
       error: new MillstreamError(
@@ -39,8 +40,25 @@ export function describeFailure(task: Task, error: unknown): { error: unknown; p
 }
 
 /** Undefined where no record was at fault: timers, watermarks, barriers, the end of input. */
-function positionOf(task: Task, { offset }: ChainFailure): string | undefined {
-  if (offset < 0) return undefined;
+function placeOf(task: Task, operator: TaskOperator, { offset, cause }: ChainFailure): RecordPosition | undefined {
+  const uid = operator.node.uid ?? operator.node.id;
+  if (offset < 0) {
+    // A reader that cannot read a record has given none to the chain.
+    const { file, line } = cause instanceof MillstreamError && cause.code === 'MALFORMED_RECORD' ? cause.details : {};
+    return file === undefined ? undefined : { operator: uid, position: `${file}:${line}`, record: `${file}:${line}` };
+  }
   const { source, recordsIn } = task.options;
-  return source === undefined ? `record ${recordsIn[0]} of the subtask` : source.describePosition(offset);
+  const { position, stable } = source?.describePosition(offset) ?? { position: `record ${recordsIn[0]} of the subtask`, stable: false };
+  return { operator: uid, position, record: stable ? position : (contentOf(task, operator, offset) ?? position) };
+}
+
+/** Another attempt may meet records in another order and begin to count elsewhere; what is in the record stays. */
+function contentOf(task: Task, operator: TaskOperator, offset: number): string | undefined {
+  try {
+    const { source } = task.options;
+    const bytes = encodeValue(source === undefined ? task.batch?.values[offset] : source.recordAt(offset), operator.classes);
+    return `${bytes.length} bytes with checksum ${formatCrc32(crc32(bytes))}`;
+  } catch {
+    return undefined;
+  }
 }

@@ -44,7 +44,7 @@ function run(scripts: readonly (readonly number[])[], turns: readonly number[], 
       const channel = gate.polled;
       if ('type' in element && element.type === 'barrier') {
         epochs[channel] = element.epoch;
-        const barrier = gate.barrier(element.epoch, element.completed);
+        const barrier = gate.barrier(element);
         if (barrier !== undefined) result.aligned.push({ ...barrier, after: result.delivered.length });
       } else result.delivered.push({ channel, epoch: epochs[channel] as number });
     }
@@ -128,7 +128,7 @@ describe('an aligning gate', () => {
     expect(polled).toEqual([0, 1, 2, 0, 1, 2, -1]);
     channels[1]?.elements.push({ type: 'barrier', epoch: 1, completed: 0 });
     gate.poll();
-    expect(gate.barrier(1, 0)).toBeUndefined();
+    expect(gate.barrier({ epoch: 1, completed: 0 })).toBeUndefined();
     expect(gate.isAligning).toBe(true);
     for (const channel of channels) channel.elements.push({ type: 'watermark', watermark: 9 });
     expect(Array.from({ length: 3 }, () => (gate.poll() === undefined ? -1 : gate.polled))).toEqual([2, 0, -1]);

@@ -10,15 +10,11 @@
  */
 import type { InputChannel } from '../network/channel.js';
 import type { StreamElement } from '../network/element.js';
+import type { Barrier } from './task-options.js';
 
 export interface GateChannel {
   readonly channel: InputChannel;
   readonly input: 0 | 1;
-}
-
-export interface AlignedBarrier {
-  readonly epoch: number;
-  readonly completed: number;
 }
 
 export class InputGate {
@@ -57,7 +53,8 @@ export class InputGate {
   }
 
   /** Takes a barrier of channel `polled`; returns the barrier once all channels have delivered it. */
-  barrier(epoch: number, completed: number): AlignedBarrier | undefined {
+  barrier(barrier: Barrier): Barrier | undefined {
+    const { epoch, completed, savepoint } = barrier;
     if (epoch < this.aligning) return undefined;
     if (epoch > this.aligning) {
       this.release();
@@ -68,7 +65,7 @@ export class InputGate {
     if (this.align) this.blocked[this.polled] = true;
     if (this.delivered < this.channels.length) return undefined;
     this.release();
-    return { epoch, completed: this.completed };
+    return { epoch, completed: this.completed, ...(savepoint === true && { savepoint }) };
   }
 
   private release(): void {

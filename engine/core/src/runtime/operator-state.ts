@@ -3,6 +3,7 @@
  * How elements are redistributed is the checkpoint's business (checkpoint/operator-state).
  */
 import { encodeOperatorState, type NamedOperatorState } from '../checkpoint/operator-state.js';
+import type { ClassRegistry } from '../codec/class-registry.js';
 import { readValue, writeValue } from '../codec/row.js';
 import { ByteReader, ByteWriter } from '../common/bytes.js';
 import type { OperatorListState, OperatorStateStore } from '../operators/operator.js';
@@ -28,14 +29,18 @@ class ArrayState<T> implements OperatorListState<T> {
 }
 
 /** One value of the record model as bytes. */
-export function encodeValue(value: unknown): Uint8Array<ArrayBuffer> {
+export function encodeValue(value: unknown, classes?: ClassRegistry): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter(128);
-  writeValue(out, value);
+  writeValue(out, value, classes);
   return out.toBytes();
 }
 
-export function decodeValue(bytes: Uint8Array): unknown {
-  return readValue(new ByteReader(bytes));
+export function decodeValue(bytes: Uint8Array, classes?: ClassRegistry): unknown {
+  return readValue(new ByteReader(bytes), classes);
+}
+
+export function decodeValues(values: readonly Uint8Array[], classes: ClassRegistry | undefined): unknown[] {
+  return values.map((bytes) => decodeValue(bytes, classes));
 }
 
 export class OperatorStates implements OperatorStateStore {
@@ -43,9 +48,13 @@ export class OperatorStates implements OperatorStateStore {
   private readonly unions = new Map<string, ArrayState<unknown>>();
   private readonly broadcasts = new Map<string, Map<unknown, unknown>>();
 
-  constructor(restored: readonly NamedOperatorState[]) {
+  private readonly classes: ClassRegistry | undefined;
+
+  /** `classes`: those whose instances may be in the states. */
+  constructor(restored: readonly NamedOperatorState[], classes?: ClassRegistry) {
+    this.classes = classes;
     for (const { name, kind, elements } of restored) {
-      const values = elements.map(decodeValue);
+      const values = decodeValues(elements, classes);
       if (kind === 'list') this.lists.set(name, new ArrayState(values));
       else if (kind === 'union') this.unions.set(name, new ArrayState(values));
       else this.broadcasts.set(name, new Map(values as [unknown, unknown][]));
@@ -67,9 +76,10 @@ export class OperatorStates implements OperatorStateStore {
   /** Undefined if there is no state at all. */
   encode(): Uint8Array | undefined {
     const states: NamedOperatorState[] = [];
-    for (const [name, state] of this.lists) states.push({ name, kind: 'list', elements: state.get().map(encodeValue) });
-    for (const [name, state] of this.unions) states.push({ name, kind: 'union', elements: state.get().map(encodeValue) });
-    for (const [name, map] of this.broadcasts) states.push({ name, kind: 'broadcast', elements: [...map].map(encodeValue) });
+    const encoded = (values: readonly unknown[]): Uint8Array[] => values.map((value) => encodeValue(value, this.classes));
+    for (const [name, state] of this.lists) states.push({ name, kind: 'list', elements: encoded(state.get()) });
+    for (const [name, state] of this.unions) states.push({ name, kind: 'union', elements: encoded(state.get()) });
+    for (const [name, map] of this.broadcasts) states.push({ name, kind: 'broadcast', elements: encoded([...map]) });
     return states.length === 0 ? undefined : encodeOperatorState(states);
   }
 }

@@ -71,7 +71,7 @@ export class SinkOperator implements Operator {
     }
     this.pending.push({ epoch, committables: prepared });
     const committables = await Promise.all(this.pending.map((entry) => entry.committables));
-    return committables.flat().map(encodeValue);
+    return committables.flat().map((committable) => encodeValue(committable, this.context.classes));
   }
 
   /** What is being committed stays pending until it is: a checkpoint that is taken meanwhile must name it. */

@@ -11,7 +11,11 @@
  *        │ ◀──────────────── acknowledged(n) │ once per subtask
  *        │ complete(n) ──────────────────▶ │ commits
  *        │ ◀─────────────────── committed(n) │
+ *        │ collected, requestCheckpoint ◀──▶ │
+ *        │ cancel ───────────────────────▶ │ closes, whether it has failed or not
+ *        │ ◀────────────────────── cancelled │
  */
+import type { CheckpointKind } from '../checkpoint/metadata.js';
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { ChannelSetting, SubtaskPlacement, SubtaskRestore } from './deployment.js';
@@ -51,9 +55,11 @@ export type ToSlot =
     }
   | { readonly type: 'noMoreSplits'; readonly vertexId: string; readonly subtask: number }
   | { readonly type: 'align'; readonly vertexId: string; readonly maxWatermark: number }
-  | { readonly type: 'trigger'; readonly epoch: number; readonly completed: number; readonly store: boolean }
-  | { readonly type: 'complete'; readonly epoch: number }
+  /** `completed`: the newest complete one of kind 'checkpoint', which deltas may be relative to; 0: none. */
+  | { readonly type: 'trigger'; readonly epoch: number; readonly kind: CheckpointKind; readonly completed: number }
+  | { readonly type: 'complete'; readonly epoch: number; readonly kind: CheckpointKind }
   | { readonly type: 'abort'; readonly epoch: number }
+  /** Stop running and close everything, user functions too. Also after a failure. */
   | { readonly type: 'cancel' };
 
 /** Figures of one subtask, sent about once a second. */
@@ -78,6 +84,8 @@ export interface RecordPosition {
   /** The operator's uid, or its id where it has none. */
   readonly operator: string;
   readonly position: string;
+  /** Names the record in every attempt: its position in the source, or, behind a shuffle, a checksum of its content. */
+  readonly record: string;
 }
 
 /** An error as it crosses threads. */
@@ -98,7 +106,10 @@ export type FromSlot =
   | { readonly type: 'declined'; readonly epoch: number; readonly vertexId: string; readonly subtask: number; readonly reason: string }
   | { readonly type: 'ended'; readonly vertexId: string; readonly subtask: number }
   | { readonly type: 'committed'; readonly epoch: number }
+  /** A sink has what it is there for, and waits for the checkpoint that covers it. */
+  | { readonly type: 'requestCheckpoint' }
   | { readonly type: 'collected'; readonly nodeId: string; readonly values: Uint8Array }
   | { readonly type: 'failed'; readonly error: SerializedError; readonly position: RecordPosition | undefined }
   | { readonly type: 'metrics'; readonly tasks: readonly TaskMetrics[]; readonly longestDelayMs: number }
-  | { readonly type: 'cancelled' };
+  /** Everything is closed. `failures`: what could not be closed. */
+  | { readonly type: 'cancelled'; readonly failures: readonly SerializedError[] };

@@ -43,6 +43,7 @@ class SlotWorker {
   private wakeWord: Int32Array = new Int32Array(new SharedArrayBuffer(4));
   private wakeIndex = 0;
   private sampler: DelaySampler | undefined;
+  private deploying: Promise<void> | undefined;
   private driving: Promise<void> | undefined;
   private lastMetrics = 0;
   /** What came while the slot was being deployed: splits are assigned as soon as the enumerator has them. */
@@ -54,7 +55,8 @@ class SlotWorker {
 
   async handle(message: ToSlot): Promise<void> {
     if (message.type === 'deploy') {
-      await this.deploy(message.deployment);
+      this.deploying = this.deploy(message.deployment);
+      await this.deploying;
       const { early = [] } = this;
       this.early = undefined;
       // At once, without awaiting in between: what comes now must not overtake them.
@@ -96,13 +98,14 @@ class SlotWorker {
       stateFile:
         storage === undefined
           ? undefined
-          : (task, operatorId, epoch) =>
+          : (task, operatorId, epoch, part) =>
               storage.createStateFile({
                 run: deployment.run,
                 attempt: deployment.attempt,
                 operatorId,
                 subtaskIndex: task.options.subtaskIndex,
                 epoch,
+                part,
               }),
     });
     this.slot = slot;
@@ -171,7 +174,12 @@ class SlotWorker {
   private supplied(program: JobProgram, nodeId: string): OperatorImplementation | undefined {
     const node = program.plan.nodes.find((candidate) => candidate.id === nodeId);
     if (node?.kind !== 'collect') return undefined;
-    return collectImplementation((values) => this.send({ type: 'collected', nodeId, values }));
+    return collectImplementation({
+      send: (values) => this.send({ type: 'collected', nodeId, values }),
+      limit: typeof node.config.limit === 'number' ? node.config.limit : Number.POSITIVE_INFINITY,
+      requestCheckpoint: () => this.send({ type: 'requestCheckpoint' }),
+      classes: program.classes,
+    });
   }
 
   private async drive(): Promise<void> {
@@ -227,14 +235,17 @@ class SlotWorker {
 
   private async cancel(): Promise<void> {
     this.sampler?.stop();
+    let failures: readonly unknown[] = [];
     try {
       this.slot?.handle({ type: 'cancel' });
       this.wakeSelf();
+      // What is being opened is closed after it, and not before.
+      await this.deploying?.catch(() => undefined);
       // Its last report has the final figures.
       await this.driving;
-      await this.slot?.close();
+      failures = (await this.slot?.close()) ?? [];
     } finally {
-      this.send({ type: 'cancelled' });
+      this.send({ type: 'cancelled', failures: failures.map(serializeError) });
     }
   }
 

@@ -154,6 +154,8 @@ class Count extends KeyedProcessFunction<number, number, string> {
 }
 
 const DIRECTORY = '/job';
+/** How a record is known again that no source position names. */
+const CHECKSUM = /^\d+ bytes with checksum [0-9a-f]{8}$/;
 
 class SlotRig {
   readonly clock: VirtualClock = new VirtualClock(1_000_000);
@@ -169,8 +171,8 @@ class SlotRig {
       clock: this.clock,
       send: (message) => this.sent.push(message),
       wake: () => undefined,
-      stateFile: (task, operatorId, epoch) =>
-        storage.createStateFile({ run: 'run', attempt: 1, operatorId, subtaskIndex: task.options.subtaskIndex, epoch }),
+      stateFile: (task, operatorId, epoch, part) =>
+        storage.createStateFile({ run: 'run', attempt: 1, operatorId, subtaskIndex: task.options.subtaskIndex, epoch, part }),
     });
   }
 
@@ -264,7 +266,7 @@ class SlotRig {
   }
 
   trigger(epoch: number, completed = 0): Promise<void> {
-    return this.handle({ type: 'trigger', epoch, completed, store: true });
+    return this.handle({ type: 'trigger', epoch, completed, kind: 'checkpoint' });
   }
 
   of<T extends FromSlot['type']>(type: T): Extract<FromSlot, { type: T }>[] {
@@ -282,7 +284,18 @@ class SlotRig {
   committables(epoch: number): unknown[] {
     return this.of('acknowledged')
       .filter(({ snapshot }) => snapshot.epoch === epoch)
-      .flatMap(({ snapshot }) => Object.values(snapshot.operators).flatMap(({ committables }) => committables.map(decodeValue)));
+      .flatMap(({ snapshot }) =>
+        Object.values(snapshot.operators).flatMap(({ committables }) => committables.map((bytes) => decodeValue(bytes))),
+      );
+  }
+
+  /** The keyed chain of an epoch: "base 1". */
+  chainOf(epoch: number): string[] {
+    return this.of('acknowledged')
+      .filter(({ snapshot }) => snapshot.epoch === epoch)
+      .flatMap(({ snapshot }) =>
+        Object.values(snapshot.operators).flatMap(({ keyedChain }) => keyedChain.map(({ info }) => `${info.kind} ${info.epoch}`)),
+      );
   }
 
   stateFiles(): string[] {
@@ -335,34 +348,27 @@ describe('a checkpoint', () => {
       .flatMap(({ snapshot }) => Object.values(snapshot.operators).flatMap((operator) => operator.splits));
     expect(splits.map(({ split }) => decodeValue(split))).toEqual([{ id: 'split', position: 3 }]);
     expect([rig.sink.committed, rig.of('committed')]).toEqual([[], []]);
-    await rig.handle({ type: 'complete', epoch: 1 });
+    await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
     expect(rig.sink.committed).toEqual(['1: 1', '2: 1', '1: 2']);
     expect(rig.of('committed')).toEqual([{ type: 'committed', epoch: 1 }]);
     await rig.push(1);
     await rig.trigger(2, 1);
-    await rig.handle({ type: 'complete', epoch: 2 });
+    await rig.handle({ type: 'complete', epoch: 2, kind: 'checkpoint' });
     expect(rig.sink.committed.slice(3)).toEqual(['1: 3']);
   });
 
   it('continues the chain of the last complete one, and only of that', async () => {
-    const chainOf = (epoch: number): string[] =>
-      rig
-        .of('acknowledged')
-        .filter(({ snapshot }) => snapshot.epoch === epoch)
-        .flatMap(({ snapshot }) =>
-          Object.values(snapshot.operators).flatMap(({ keyedChain }) => keyedChain.map(({ info }) => `${info.kind} ${info.epoch}`)),
-        );
     await rig.push(...Array.from({ length: 500 }, (_, at) => at % 10));
     await rig.push(...Array.from({ length: 10 }, (_, at) => at));
     await rig.trigger(1);
-    await rig.handle({ type: 'complete', epoch: 1 });
+    await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
     await rig.push(1);
     await rig.trigger(2, 1);
     await rig.handle({ type: 'abort', epoch: 2 });
     await rig.push(2);
     await rig.trigger(3, 1);
-    expect(chainOf(1)).toEqual(['base 1']);
-    expect(chainOf(3)).toEqual(['base 1', 'delta 3']);
+    expect(rig.chainOf(1)).toEqual(['base 1']);
+    expect(rig.chainOf(3)).toEqual(['base 1', 'delta 3']);
     // What changed for the aborted epoch is in the next delta, too.
     const rows = rig.of('acknowledged').filter(({ snapshot }) => snapshot.epoch === 3);
     const infos = rows.flatMap(({ snapshot }) =>
@@ -371,9 +377,40 @@ describe('a checkpoint', () => {
     expect(infos.at(-1)).toBeGreaterThanOrEqual(2);
   });
 
+  it('continues the chain of the last complete one though its barrier overtakes the news of that', async () => {
+    await rig.push(...Array.from({ length: 500 }, (_, at) => at % 10));
+    for (const [epoch, completed] of [
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ] as const) {
+      await rig.push(epoch);
+      await rig.trigger(epoch, completed);
+    }
+    await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
+    await rig.handle({ type: 'complete', epoch: 2, kind: 'checkpoint' });
+    expect([1, 2, 3].map((epoch) => rig.chainOf(epoch))).toEqual([['base 1'], ['base 1', 'delta 2'], ['base 1', 'delta 2', 'delta 3']]);
+    expect(rig.sink.committed.length).toBe(502);
+  });
+
+  it('is not relative to a savepoint, which is whole by itself; its sinks commit all the same', async () => {
+    await rig.push(...Array.from({ length: 500 }, (_, at) => at % 10));
+    await rig.trigger(1);
+    await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
+    await rig.push(1);
+    await rig.handle({ type: 'trigger', epoch: 2, completed: 1, kind: 'savepoint' });
+    const committed = rig.sink.committed.length;
+    await rig.handle({ type: 'complete', epoch: 2, kind: 'savepoint' });
+    expect(rig.sink.committed.length).toBe(committed + 1);
+    expect(rig.of('committed').at(-1)).toEqual({ type: 'committed', epoch: 2 });
+    await rig.push(2);
+    await rig.trigger(3, 1);
+    expect([rig.chainOf(1), rig.chainOf(2), rig.chainOf(3)]).toEqual([['base 1'], ['base 2'], ['base 1', 'delta 3']]);
+  });
+
   it('that is aborted before its barrier was seen makes no snapshot, passes its barrier on, and leaves the next one whole', async () => {
     await rig.push(1);
-    rig.slot.handle({ type: 'trigger', epoch: 1, completed: 0, store: true });
+    rig.slot.handle({ type: 'trigger', epoch: 1, completed: 0, kind: 'checkpoint' });
     rig.slot.handle({ type: 'abort', epoch: 1 });
     await rig.settle();
     expect([rig.acknowledged(1), rig.stateFiles(), rig.of('declined')]).toEqual([[], [], []]);
@@ -398,7 +435,7 @@ describe('a checkpoint', () => {
     expect(rig.acknowledged(2).length).toBe(2);
     // What the aborted epoch would have committed travels in this one.
     expect(rig.committables(2)).toEqual([['1: 1'], ['2: 1']]);
-    await rig.handle({ type: 'complete', epoch: 2 });
+    await rig.handle({ type: 'complete', epoch: 2, kind: 'checkpoint' });
     expect(rig.sink.committed).toEqual(['1: 1', '2: 1']);
   });
 
@@ -425,7 +462,7 @@ describe('a checkpoint', () => {
     };
     await rig.push(1);
     await rig.trigger(1);
-    await rig.handle({ type: 'complete', epoch: 1 });
+    await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
     await rig.push(2);
     await rig.trigger(2, 1);
     expect(rig.committables(2)).toEqual([['1: 1'], ['2: 1']]);
@@ -433,7 +470,7 @@ describe('a checkpoint', () => {
     commits[0]?.resolve();
     await rig.settle();
     expect(rig.of('committed')).toEqual([{ type: 'committed', epoch: 1 }]);
-    await rig.handle({ type: 'complete', epoch: 2 });
+    await rig.handle({ type: 'complete', epoch: 2, kind: 'checkpoint' });
     for (const gate of commits) gate.resolve();
     await rig.settle();
     expect(rig.of('committed').map(({ epoch }) => epoch)).toEqual([1, 2]);
@@ -451,7 +488,7 @@ describe('a checkpoint', () => {
     rig.sink.beforeCommit = () => Promise.reject(new Error('no rights'));
     await rig.push(1);
     await rig.trigger(1);
-    await rig.handle({ type: 'complete', epoch: 1 });
+    await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
     expect(rig.of('failed').map(({ error }) => error.message)).toEqual(["Operator 'sink', subtask 0 failed after 1 records: no rights"]);
     expect(rig.of('committed')).toEqual([]);
   });
@@ -497,7 +534,11 @@ describe('a failure', () => {
       message: "Operator 'check' (uid 'check-1'), subtask 0 failed at record 2 of split 'split': unlucky",
       stack: expect.stringContaining('slot.test.ts'),
     });
-    expect(failed?.position).toEqual({ operator: 'check-1', position: "record 2 of split 'split'" });
+    expect(failed?.position).toEqual({
+      operator: 'check-1',
+      position: "record 2 of split 'split'",
+      record: expect.stringMatching(CHECKSUM),
+    });
     const { written } = rig.sink;
     await rig.push(5);
     expect([rig.slot.isStopped, rig.sink.written, rig.of('failed').length]).toEqual([true, written, 1]);
@@ -508,7 +549,7 @@ describe('a failure', () => {
     expect(rig.of('failed')).toMatchObject([
       {
         error: { message: "Operator 'count' (uid 'count-1'), subtask 0 failed at record 3 of the subtask: negative -3" },
-        position: { operator: 'count-1' },
+        position: { operator: 'count-1', position: 'record 3 of the subtask', record: expect.stringMatching(CHECKSUM) },
       },
     ]);
   });
@@ -553,7 +594,8 @@ describe('a failure', () => {
     Count.closed = () => {
       throw new Error('still in use');
     };
-    await expect(rig.slot.close()).rejects.toThrow("Operator 'count' (uid 'count-1'), subtask 0 failed after 0 records: still in use");
+    const failures = (await rig.slot.close()).map((error) => (error as Error).message);
+    expect(failures).toEqual(["Operator 'count' (uid 'count-1'), subtask 0 failed after 0 records: still in use"]);
     expect([rig.sink.closed, rig.reader.closed]).toEqual([true, true]);
   });
 

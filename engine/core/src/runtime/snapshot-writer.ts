@@ -32,6 +32,8 @@ export interface KeyedPart {
 export interface OperatorPart {
   readonly operatorId: string;
   readonly snapshot: OperatorSubtaskSnapshot;
+  /** Operator state that is too large for the metadata; written, not finished. */
+  readonly stateFile: StateFileWriter | undefined;
   /** Committables of this epoch, encoded, once durable. */
   readonly committables: Promise<readonly Uint8Array[]> | undefined;
 }
@@ -76,7 +78,13 @@ export class SnapshotWriter {
     let writtenBytes = 0;
     for (const part of this.operators) {
       const committables = await this.committablesOf(part);
-      operators[part.operatorId] = { ...part.snapshot, committables: [...part.snapshot.committables, ...committables] };
+      const file = await part.stateFile?.finish();
+      writtenBytes += file?.length ?? 0;
+      operators[part.operatorId] = {
+        ...part.snapshot,
+        ...(file !== undefined && { operatorState: { file } }),
+        committables: [...part.snapshot.committables, ...committables],
+      };
     }
     for (const part of this.keyed) {
       const file = await part.file.finish();
@@ -105,6 +113,7 @@ export class SnapshotWriter {
     this.aborted = true;
     for (const part of this.keyed) part.backend.abort(this.epoch);
     for (const part of this.keyed) await part.file.abort();
+    for (const part of this.operators) await part.stateFile?.abort();
   }
 
   get isAborted(): boolean {

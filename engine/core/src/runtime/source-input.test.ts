@@ -28,6 +28,7 @@ class ScriptedReader implements SourceReader<unknown, SourceSplit> {
   /** Splits with the number of events handed out. */
   readonly positions = new Map<string, number>();
   ring: () => void = () => undefined;
+  describePosition?: (index: number) => string;
 
   start(): void {}
 
@@ -428,6 +429,9 @@ describe('batches', () => {
     rig.ask();
     rig.source.run(rig.control, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
     expect(rig.source.inBatch).toBe(true);
-    expect(rig.source.describePosition(1)).toBe("record 5 of split 'a'");
+    expect(rig.source.describePosition(1)).toEqual({ position: "record 5 of split 'a'", stable: false });
+    expect(rig.source.recordAt(1)).toEqual(['y', 7]);
+    rig.reader.describePosition = (index) => `offset ${1000 + index}`;
+    expect(rig.source.describePosition(1)).toEqual({ position: "offset 1001 of split 'a'", stable: true });
   });
 });

@@ -25,7 +25,7 @@ class SplitState implements SplitTime, WatermarkOutput {
   paused = false;
   /** Active time without a record, ms. */
   quietMs = 0;
-  /** Records before the current batch, in this attempt. */
+  /** Records before the current batch, in this attempt; for readers that know no positions. */
   records = 0;
 
   constructor(strategy: WatermarkStrategy<unknown>, restoredWatermark: number) {
@@ -154,11 +154,21 @@ export class SourceInput {
     return this.pending;
   }
 
-  /** For errors: where the record `offset` of the current batch came from. Counted from where this attempt began to read the split. */
-  describePosition(offset: number): string {
+  /**
+   * For errors: where the record `offset` of the current batch came from. Not `stable` where the reader does not say: then it is counted
+   * from where this attempt began to read the split.
+   */
+  describePosition(offset: number): { readonly position: string; readonly stable: boolean } {
     const { generate, splitId } = this.batch;
-    const record = generate === undefined ? (this.current?.records ?? 0) + offset : offset;
-    return splitId === '' ? `record ${record}` : `record ${record} of split '${splitId}'`;
+    const known = generate === undefined ? this.options.reader.describePosition?.(offset) : `record ${offset}`;
+    const position = known ?? `record ${(this.current?.records ?? 0) + offset}`;
+    return { position: splitId === '' ? position : `${position} of split '${splitId}'`, stable: known !== undefined };
+  }
+
+  /** Record `offset` of the current batch. */
+  recordAt(offset: number): unknown {
+    const { generate, values } = this.batch;
+    return generate === undefined ? values[offset] : generate(offset);
   }
 
   get hasEventTime(): boolean {

@@ -2,7 +2,7 @@
  * Builds the task of one subtask: its chain with operators and state, its channels, its source.
  */
 
-import { checkValue, deepFreeze } from '../codec/value-check.js';
+import { checkAndFreeze } from '../codec/value-check.js';
 import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Source, SourceSplit } from '../connector/source.js';
@@ -16,12 +16,14 @@ import { keyGroupRangeOf } from '../state/key-group.js';
 import { PausableClock } from '../time/idleness.js';
 import { WatermarkValve } from '../time/watermark-valve.js';
 import type { ChainSpec, ChainStep, CompiledChain, Consumers, EdgeWriter, ErrorHandler } from './chain.js';
-import { chainFailure, isBeyondOnError } from './chain-failure.js';
+import { chainFailure } from './chain-failure.js';
 import { generateChain } from './chain-generator.js';
 import { interpretChain } from './chain-interpreter.js';
 import type { ChannelFactory, OperatorRestore } from './deployment.js';
+import { createErrorHandler, runsRecoverably } from './error-handler.js';
 import { InputGate } from './input-gate.js';
-import { decodeValue, OperatorStates } from './operator-state.js';
+import { decodeValues, OperatorStates } from './operator-state.js';
+import { RecordRecovery } from './record-recovery.js';
 import { SinkOperator } from './sink-operator.js';
 import { SourceInput } from './source-input.js';
 import { Task } from './task.js';
@@ -84,6 +86,8 @@ class TaskBuilder {
   private readonly writers = new Map<string, EdgeWriter>();
   private readonly edgeChannels = new Map<string, readonly OutputChannel[]>();
   private readonly created: (Operator | undefined)[];
+  /** Of operators with `onError`, by step. */
+  private readonly recoveries: (RecordRecovery | undefined)[];
   private readonly taskOperators: TaskOperator[] = [];
   private readonly sinks: SinkOperator[] = [];
   private chain: CompiledChain | undefined;
@@ -95,6 +99,9 @@ class TaskBuilder {
     this.activity = new PausableClock(options.environment.clock);
     this.recordsIn = new Float64Array(options.vertex.chain.length);
     this.created = options.vertex.chain.map(() => undefined);
+    this.recoveries = options.vertex.chain.map(({ node }) =>
+      runsRecoverably(this.implementation(node.id)) ? new RecordRecovery(options.environment.checked) : undefined,
+    );
   }
 
   async build(): Promise<BuiltTask> {
@@ -170,7 +177,7 @@ class TaskBuilder {
       steps: vertex.chain.map((member, index) => this.step(member, index)),
       control: this.control,
       recordsIn: this.recordsIn,
-      checkEmitted: environment.checked ? checkEmitted : undefined,
+      checkEmitted: environment.checked ? (value) => checkAndFreeze(value, this.options.program.classes) : undefined,
     };
     const chain = codegen ? generateChain(spec) : interpretChain(spec);
     this.chain = chain;
@@ -197,20 +204,22 @@ class TaskBuilder {
       case 'timestamps':
       case 'operator': {
         const onError = implementation.type === 'operator' ? this.errorHandler(implementation.onError, index) : undefined;
-        return { ...base, type: 'operator', operator: () => this.created[index] as Operator, onError };
+        return { ...base, type: 'operator', operator: () => this.calledOperator(index), onError };
       }
     }
   }
 
+  private calledOperator(index: number): Operator {
+    const operator = this.created[index] as Operator;
+    return this.recoveries[index]?.guard(operator, index) ?? operator;
+  }
+
   private errorHandler(policy: OnError | undefined, index: number): ErrorHandler | undefined {
-    if (policy === undefined || policy.type === 'fail') return undefined;
-    const tag = policy.type === 'sideOutput' ? policy.tag : undefined;
-    return (error, value, timestamp) => {
-      if (isBeyondOnError(error)) throw error;
-      const operator = this.taskOperators[index] as TaskOperator;
-      operator.counters.numRecordsInErrors++;
-      if (tag !== undefined) (this.chain as CompiledChain).side(index, tag).collect({ value, error: errorMessage(error) }, timestamp);
-    };
+    return createErrorHandler(
+      policy,
+      () => (this.taskOperators[index] as TaskOperator).counters,
+      (tag) => (this.chain as CompiledChain).side(index, tag),
+    );
   }
 
   private makeTask(chain: CompiledChain): Task {
@@ -285,8 +294,10 @@ class TaskBuilder {
     for (const [index, member] of vertex.chain.entries()) {
       const { node } = member;
       const restore = this.options.restore?.[node.id];
-      const keyed = node.keyed ? await this.keyedBackend(restore) : undefined;
       const implementation = this.implementation(node.id);
+      const recovery = this.recoveries[index];
+      const keyed = node.keyed ? await this.keyedBackend(restore, recovery) : undefined;
+      const { classes } = program;
       const operator = new TaskOperator({
         index,
         node,
@@ -300,13 +311,15 @@ class TaskBuilder {
           return edge < 0 ? undefined : program.edgeFunctions.get(edgeKey(node.id, edge))?.keySelector;
         }),
         keyed,
-        states: new OperatorStates(restore?.operatorState ?? []),
+        states: new OperatorStates(restore?.operatorState ?? [], classes),
+        classes,
+        recovery,
         restored:
           restore === undefined
             ? undefined
             : {
                 watermarks: restore.watermarks,
-                committables: { mine: restore.committables.map(decodeValue), all: restore.allCommittables.map(decodeValue) },
+                committables: { mine: decodeValues(restore.committables, classes), all: decodeValues(restore.allCommittables, classes) },
               },
         chain,
         task,
@@ -334,14 +347,16 @@ class TaskBuilder {
     this.created[index] = operator.operator;
   }
 
-  private async keyedBackend(restore: OperatorRestore | undefined): Promise<KeyedStateBackend> {
-    const { vertex, subtaskIndex, environment, codegen } = this.options;
+  private async keyedBackend(restore: OperatorRestore | undefined, recovery: RecordRecovery | undefined): Promise<KeyedStateBackend> {
+    const { vertex, subtaskIndex, environment, codegen, program } = this.options;
     const keyGroupRange = keyGroupRangeOf(vertex.maxParallelism, vertex.parallelism, subtaskIndex);
     const backend = new HeapStateBackend({
       keyGroupRange,
       maxParallelism: vertex.maxParallelism,
       checked: environment.checked,
       generateCode: codegen,
+      classes: program.classes,
+      undo: recovery?.undo,
     });
     if (restore !== undefined && restore.keyedChains.length > 0) {
       const chains: (readonly KeyedSnapshotFile[])[] = [];
@@ -365,16 +380,6 @@ class TaskBuilder {
       };
     });
   }
-}
-
-function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Checked mode: emitted values are of the record model, and nobody changes them. */
-function checkEmitted(value: unknown): void {
-  checkValue(value);
-  deepFreeze(value);
 }
 
 /** Closes all, whatever fails, then throws the first failure. */

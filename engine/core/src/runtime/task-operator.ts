@@ -1,6 +1,7 @@
 /**
  * One operator of a task at run time: its context, its state, and the watermark it has been given.
  */
+import type { ClassRegistry } from '../codec/class-registry.js';
 import type { Clock } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Random } from '../common/random.js';
@@ -16,9 +17,11 @@ import type {
 } from '../operators/operator.js';
 import type { PlanNode } from '../plan/plan.js';
 import type { KeyedStateBackend } from '../state/backend.js';
+import type { UndoLog } from '../state/undo-log.js';
 import type { CompiledChain } from './chain.js';
 import { chainFailure } from './chain-failure.js';
 import type { OperatorStates } from './operator-state.js';
+import type { RecordRecovery } from './record-recovery.js';
 
 /** What a subtask's operator gets back from a checkpoint. */
 export interface RestoredOperator {
@@ -46,6 +49,9 @@ export interface TaskOperatorOptions {
   readonly keySelectors: readonly (KeySelector | undefined)[];
   readonly keyed: KeyedStateBackend | undefined;
   readonly states: OperatorStates;
+  readonly classes: ClassRegistry | undefined;
+  /** Of operators with `onError`. */
+  readonly recovery: RecordRecovery | undefined;
   readonly restored: RestoredOperator | undefined;
   readonly chain: CompiledChain;
   readonly task: TaskHooks;
@@ -100,6 +106,11 @@ export class TaskOperator {
     return `'${this.node.name}'${this.node.uid === undefined ? '' : ` (uid '${this.node.uid}')`}`;
   }
 
+  /** Those whose instances may be in records. */
+  get classes(): ClassRegistry | undefined {
+    return this.options.classes;
+  }
+
   context(): OperatorContext {
     return new TaskOperatorContext(this, this.options);
   }
@@ -116,6 +127,7 @@ export class TaskOperator {
   }
 }
 
+/** A class, not a literal: V8 keeps literals with accessors in dictionary mode, which operators would feel with each record. */
 class TaskOperatorContext implements OperatorContext {
   readonly name: string;
   readonly uid: string;
@@ -127,6 +139,8 @@ class TaskOperatorContext implements OperatorContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly checked: boolean;
+  readonly classes: ClassRegistry | undefined;
+  readonly undo: UndoLog | undefined;
   readonly counters: OperatorCounters;
   readonly keySelectors: readonly (KeySelector | undefined)[];
   readonly output: Output<unknown>;
@@ -150,9 +164,12 @@ class TaskOperatorContext implements OperatorContext {
     this.clock = environment.clock;
     this.random = environment.random;
     this.checked = environment.checked;
+    this.classes = options.classes;
+    this.undo = options.recovery?.undo;
     this.counters = operator.counters;
     this.keySelectors = options.keySelectors;
-    this.output = options.chain.output(options.index);
+    const output = options.chain.output(options.index);
+    this.output = options.recovery?.output(output) ?? output;
     this.operatorState = options.states;
     this.restored = restored !== undefined;
     this.restoredWatermarks = restored?.watermarks;
@@ -170,7 +187,9 @@ class TaskOperatorContext implements OperatorContext {
   }
 
   side(tag: string): Output<unknown> {
-    return this.options.chain.side(this.options.index, tag);
+    const { chain, index, recovery } = this.options;
+    const output = chain.side(index, tag);
+    return recovery?.output(output) ?? output;
   }
 
   emitWatermark(watermark: number): void {

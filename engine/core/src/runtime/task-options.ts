@@ -11,6 +11,8 @@ import type { Task } from './task.js';
 export interface Barrier {
   readonly epoch: number;
   readonly completed: number;
+  /** State is written in full, and no delta is relative to it. Absent: a checkpoint. */
+  readonly savepoint?: true;
 }
 
 export interface TaskOptions {

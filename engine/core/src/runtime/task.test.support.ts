@@ -256,6 +256,8 @@ export class TaskRig {
       keySelectors: [],
       keyed: undefined,
       states: new OperatorStates([]),
+      classes: undefined,
+      recovery: undefined,
       restored: undefined,
       chain,
       task: this.task,

@@ -42,7 +42,8 @@ export class Task implements TaskHooks {
   private readonly budget: Budget;
   private deadline = 0;
   private suspends = 0;
-  private batch: RecordBatch | undefined;
+  /** What is being run; of a source see `SourceInput.recordAt`. */
+  batch: RecordBatch | undefined;
   private position = 0;
   private stride = STRIDE_MAX;
   private timersDue = false;
@@ -313,7 +314,7 @@ export class Task implements TaskHooks {
         if (this.endedChannels === gate.channels.length) this.finishing = true;
         break;
       case 'barrier': {
-        const aligned = gate.barrier(element.epoch, element.completed);
+        const aligned = gate.barrier(element);
         if (aligned !== undefined) this.triggered = aligned;
         return;
       }
@@ -378,7 +379,7 @@ export class Task implements TaskHooks {
     if (barrier === undefined || this.options.source?.inBatch === true || this.options.control.stop) return false;
     this.triggered = undefined;
     this.options.onBarrier(this, barrier);
-    for (const channel of this.options.channels) channel.send({ type: 'barrier', epoch: barrier.epoch, completed: barrier.completed });
+    for (const channel of this.options.channels) channel.send({ type: 'barrier', ...barrier });
     return true;
   }
 

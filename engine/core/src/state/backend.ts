@@ -14,7 +14,7 @@
  *      records … | barrier n: startSnapshot(n, c) | step … records … step (done) | … confirm(n) (or abort(n)) …
  *
  * Invariants: 1. at most one snapshot is in progress; 2. epochs only grow; 3. after `abort(n)` nothing of n is referred to, and its
- * changes are in the next delta; 4. entries are only of key groups in `keyGroupRange`.
+ * changes are in the next delta; 4. entries are only of key groups in `keyGroupRange`; 5. a savepoint changes no later delta.
  */
 
 import type { Schema } from '../codec/schema.js';
@@ -29,6 +29,7 @@ import type {
 } from './descriptors.js';
 import type { KeyGroupRange } from './key-group.js';
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from './state.js';
+import type { ValueKeeper } from './undo-log.js';
 
 /** A live entry: reading and changing `value` is allowed until the callback returns. */
 export interface StateEntry<V> {
@@ -112,7 +113,8 @@ export interface KeyedStateBackend {
   setCurrentKey(key: Key): void;
   currentKey(): Key;
 
-  value<T>(descriptor: ValueStateDescriptor<T>): ValueState<T>;
+  /** `keeper`, here and below: how a backend with an undo log remembers the values. Default: by deep copies. */
+  value<T>(descriptor: ValueStateDescriptor<T>, keeper?: ValueKeeper<T>): ValueState<T>;
   list<T>(descriptor: ListStateDescriptor<T>): ListState<T>;
   map<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V>;
   reducing<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T>;
@@ -120,11 +122,14 @@ export interface KeyedStateBackend {
   /** The keys that have an entry in a state, for `applyToKeys` and tests. Entries must not be added while it iterates. */
   keys(descriptor: AnyStateDescriptor): IterableIterator<Key>;
 
-  windows<V>(name: string, schema?: Schema<V>): WindowTable<V>;
+  windows<V>(name: string, schema?: Schema<V>, keeper?: ValueKeeper<V>): WindowTable<V>;
   timers(name: string): TimerTable;
 
-  /** `completed`: the last epoch whose checkpoint is known to be complete, 0 if none. */
-  startSnapshot(epoch: number, completed: number, sink: SnapshotSink): KeyedSnapshot;
+  /**
+   * `completed`: the last epoch whose checkpoint is known to be complete, 0 if none. `savepoint`: a base whatever has changed, and no delta
+   * is ever relative to it: the chain of checkpoints goes on as if it had not been. Default: false.
+   */
+  startSnapshot(epoch: number, completed: number, sink: SnapshotSink, savepoint?: boolean): KeyedSnapshot;
   /** The checkpoint of `epoch` is complete: what is dirty only up to it is clean now. */
   confirm(epoch: number): void;
   /** The checkpoint of `epoch` failed or was declined, also in mid-snapshot. */

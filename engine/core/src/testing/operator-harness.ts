@@ -10,11 +10,23 @@
 import { decodeOperatorState } from '../checkpoint/operator-state.js';
 import { redistribute } from '../checkpoint/redistribute.js';
 import { EMPTY_OPERATOR_SNAPSHOT, type OperatorSubtaskSnapshot, watermarkRuns } from '../checkpoint/snapshot.js';
+import type { ClassRegistry } from '../codec/class-registry.js';
 import type { Key } from '../common/key.js';
 import { seededRandom } from '../common/random.js';
-import type { Budget, KeySelector, Operator, OperatorContext, OperatorCounters, Output } from '../operators/operator.js';
+import {
+  type Budget,
+  failedRecord,
+  type KeySelector,
+  type OnError,
+  type Operator,
+  type OperatorContext,
+  type OperatorCounters,
+  type Output,
+} from '../operators/operator.js';
 import type { OutputTag } from '../operators/output-tag.js';
+import { isBeyondOnError } from '../runtime/chain-failure.js';
 import { OperatorStates } from '../runtime/operator-state.js';
+import { RecordRecovery } from '../runtime/record-recovery.js';
 import type { KeyedSnapshotFile, KeyedStateBackend } from '../state/backend.js';
 import { HeapStateBackend } from '../state/heap/heap-state-backend.js';
 import { DEFAULT_MAX_PARALLELISM, keyGroupRangeOf } from '../state/key-group.js';
@@ -45,6 +57,10 @@ export interface OperatorHarnessOptions {
   readonly exhausted?: () => boolean;
   /** Checked mode: state that is changed without `update` is found. Default true. */
   readonly checked?: boolean;
+  /** What happens to an element whose function throws. Default: the error comes out of `processElement`. */
+  readonly onError?: OnError;
+  /** Classes whose instances may be in elements and state. */
+  readonly classes?: ClassRegistry;
   /** The snapshots of all subtasks of the parallelism before. */
   readonly restore?: readonly HarnessSnapshot[];
 }
@@ -69,6 +85,10 @@ export class OperatorHarness {
   private readonly sides = new Map<string, EmittedRecord[]>();
   private readonly states: OperatorStates;
   private readonly backend: KeyedStateBackend | undefined;
+  private readonly recovery: RecordRecovery | undefined;
+  private readonly onError: OnError;
+  /** What takes elements: the operator, or what guards it. */
+  private readonly processor: Pick<Operator, 'processElement' | 'processElement2'>;
   private readonly restoredWatermarks: Float64Array | undefined;
   private readonly budget: Budget;
   private watermark: number = Number.NEGATIVE_INFINITY;
@@ -78,22 +98,27 @@ export class OperatorHarness {
 
   private constructor(create: (context: OperatorContext) => Operator, options: OperatorHarnessOptions) {
     const { parallelism = 1, subtaskIndex = 0, maxParallelism = DEFAULT_MAX_PARALLELISM, keySelectors = [undefined], restore } = options;
+    const { onError = { type: 'fail' }, classes, checked = true } = options;
+    this.onError = onError;
+    if (onError.type !== 'fail') this.recovery = new RecordRecovery(checked);
     this.clock = options.clock ?? new VirtualClock();
     this.budget = { exhausted: options.exhausted ?? (() => false) };
     const keyed = keySelectors.some((selector) => selector !== undefined);
     const restored = restore === undefined ? undefined : restoredSubtask(restore, parallelism, subtaskIndex, maxParallelism);
-    this.states = new OperatorStates(restored?.operatorState ?? []);
+    this.states = new OperatorStates(restored?.operatorState ?? [], classes);
     this.restoredWatermarks = keyed ? restored?.keyGroupWatermarks : undefined;
-    const checked = options.checked ?? true;
     if (keyed)
       this.backend = new HeapStateBackend({
         keyGroupRange: keyGroupRangeOf(maxParallelism, parallelism, subtaskIndex),
         maxParallelism,
         checked,
+        classes,
+        undo: this.recovery?.undo,
       });
     this.operator = create(
-      this.context({ parallelism, subtaskIndex, maxParallelism, keySelectors, checked, restored: restored !== undefined }),
+      this.context({ parallelism, subtaskIndex, maxParallelism, keySelectors, checked, classes, restored: restored !== undefined }),
     );
+    this.processor = this.recovery?.guard(this.operator, 0) ?? this.operator;
     const files = new Map(restore?.flatMap((snapshot) => [...snapshot.files]));
     if (restored !== undefined) {
       this.backend?.restore(restored.keyedChains.map((chain) => chain.map(({ path }) => files.get(path) as KeyedSnapshotFile)));
@@ -107,9 +132,13 @@ export class OperatorHarness {
   }
 
   private context(
-    placement: Pick<OperatorContext, 'parallelism' | 'subtaskIndex' | 'maxParallelism' | 'keySelectors' | 'checked' | 'restored'>,
+    placement: Pick<
+      OperatorContext,
+      'parallelism' | 'subtaskIndex' | 'maxParallelism' | 'keySelectors' | 'checked' | 'classes' | 'restored'
+    >,
   ): OperatorContext {
     const harness = this;
+    const output = (target: Output<unknown>): Output<unknown> => this.recovery?.output(target) ?? target;
     return {
       name: 'operator',
       uid: 'operator',
@@ -118,7 +147,8 @@ export class OperatorHarness {
       clock: this.clock,
       random: seededRandom(1),
       counters: this.counters,
-      output: this.recorder(this.emitted, this.log),
+      undo: this.recovery?.undo,
+      output: output(this.recorder(this.emitted, this.log)),
       operatorState: this.states,
       restoredWatermarks: this.restoredWatermarks,
       ...placement,
@@ -126,7 +156,7 @@ export class OperatorHarness {
         if (harness.backend === undefined) throw new Error('no keyed state');
         return harness.backend;
       },
-      side: (tag) => this.recorder(this.sideList(tag)),
+      side: (tag) => output(this.recorder(this.sideList(tag))),
       emitWatermark: (watermark) => this.log.push({ watermark }),
       emitIdle: (idle) => this.log.push({ idle }),
       wake: () => {
@@ -177,11 +207,21 @@ export class OperatorHarness {
   }
 
   processElement(value: unknown, timestamp: number = Number.NaN): void {
-    this.operator.processElement?.(value, timestamp);
+    this.guarded(value, timestamp, () => this.processor.processElement?.(value, timestamp));
   }
 
   processElement2(value: unknown, timestamp: number = Number.NaN): void {
-    this.operator.processElement2?.(value, timestamp);
+    this.guarded(value, timestamp, () => this.processor.processElement2?.(value, timestamp));
+  }
+
+  private guarded(value: unknown, timestamp: number, process: () => void): void {
+    try {
+      process();
+    } catch (error) {
+      if (this.onError.type === 'fail' || isBeyondOnError(error)) throw error;
+      this.counters.numRecordsInErrors++;
+      if (this.onError.type === 'sideOutput') this.sideList(this.onError.tag).push({ value: failedRecord(value, error), timestamp });
+    }
   }
 
   advanceEventTime(watermark: number): void {

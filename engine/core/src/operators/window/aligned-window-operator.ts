@@ -73,7 +73,7 @@ export class AlignedWindowOperator implements Operator {
     this.contents = contents;
     this.watermark = watermark;
     this.late = new LateElements(context, options.lateDataTag);
-    this.table = context.keyed.windows('windows', contents.schema);
+    this.table = context.keyed.windows('windows', contents.schema, contents);
     this.isEventTime = options.assigner.isEventTime;
     this.size = options.assigner.sizeMs;
     this.slide = options.assigner.slideMs;

@@ -2,16 +2,19 @@
  * What a window keeps for each key and what it emits when it fires: a reduced value, an accumulator, all elements; joins have their
  * own (window-join). The window operators know nothing else of the functions they run.
  */
+import type { ClassRegistry } from '../../codec/class-registry.js';
+import { copyAllowedValue, copyValue } from '../../codec/copy-value.js';
 import type { Schema } from '../../codec/schema.js';
 import type { Key } from '../../common/key.js';
 import type { AggregateFunction, ReduceFunction } from '../../state/descriptors.js';
-import { copyValue } from '../copy-value.js';
-import type { Budget, Output } from '../operator.js';
+import type { ValueKeeper } from '../../state/undo-log.js';
+import type { Budget, OperatorContext } from '../operator.js';
 import { checkedResult } from '../promise-check.js';
 import type { Window } from './window.js';
 import type { WindowCall } from './window-call.js';
 
-export interface WindowContents {
+/** Keeps contents before a record is added, for operators with `onError`. */
+export interface WindowContents extends ValueKeeper<unknown> {
   /** The fields of the contents, if they have just declared ones. */
   readonly schema: Schema<unknown> | undefined;
   /** Whether `merge` works; session windows need it. */
@@ -37,12 +40,14 @@ export const UNLIMITED: Budget = { exhausted: () => false };
 abstract class SingleResult {
   readonly schema: Schema<unknown> | undefined;
   protected readonly operator: string;
-  private readonly output: Output<unknown>;
+  protected readonly classes: ClassRegistry | undefined;
+  private readonly output: OperatorContext['output'];
   private readonly process: WindowCall | undefined;
 
-  constructor(operator: string, output: Output<unknown>, process: WindowCall | undefined, schema: Schema<unknown> | undefined) {
-    this.operator = operator;
-    this.output = output;
+  constructor(context: OperatorContext, process: WindowCall | undefined, schema: Schema<unknown> | undefined) {
+    this.operator = context.name;
+    this.classes = context.classes;
+    this.output = context.output;
     this.process = process;
     this.schema = schema;
   }
@@ -55,6 +60,14 @@ abstract class SingleResult {
     return this.process?.close();
   }
 
+  keep(contents: unknown): unknown {
+    return copyAllowedValue(contents, this.classes);
+  }
+
+  restore(kept: unknown): unknown {
+    return kept;
+  }
+
   protected emit(key: Key, window: Window, result: unknown, timestamp: number): void {
     if (this.process === undefined) this.output.collect(result, timestamp);
     else this.process.call(key, window, [result], timestamp);
@@ -63,7 +76,7 @@ abstract class SingleResult {
   /** A result that nothing changes later: entries with declared fields may be views of columns. */
   protected detached(result: unknown, keep: boolean): unknown {
     if (typeof result !== 'object' || result === null) return result;
-    if (this.schema === undefined) return keep ? copyValue(result) : result;
+    if (this.schema === undefined) return keep ? copyValue(result, this.classes) : result;
     const copy: Record<string, unknown> = {};
     for (const { name } of this.schema.fields) copy[name] = (result as Record<string, unknown>)[name];
     return copy;
@@ -77,17 +90,16 @@ export class ReduceContents extends SingleResult implements WindowContents {
   constructor(
     reduce: ReduceFunction<unknown>,
     schema: Schema<unknown> | undefined,
-    operator: string,
-    output: Output<unknown>,
+    context: OperatorContext,
     process: WindowCall | undefined,
   ) {
-    super(operator, output, process, schema);
+    super(context, process, schema);
     this.reduce = reduce;
   }
 
   first(value: unknown): unknown {
     // The function may change its first argument, and this record may have other readers.
-    return copyValue(value);
+    return copyValue(value, this.classes);
   }
 
   add(contents: unknown, value: unknown): unknown {
@@ -108,13 +120,8 @@ export class AggregateContents extends SingleResult implements WindowContents {
   readonly canMerge: boolean;
   private readonly aggregate: AggregateFunction<unknown, unknown, unknown>;
 
-  constructor(
-    aggregate: AggregateFunction<unknown, unknown, unknown>,
-    operator: string,
-    output: Output<unknown>,
-    process: WindowCall | undefined,
-  ) {
-    super(operator, output, process, aggregate.accumulatorSchema);
+  constructor(aggregate: AggregateFunction<unknown, unknown, unknown>, context: OperatorContext, process: WindowCall | undefined) {
+    super(context, process, aggregate.accumulatorSchema);
     this.aggregate = aggregate;
     this.canMerge = aggregate.merge !== undefined;
   }
@@ -136,6 +143,11 @@ export class AggregateContents extends SingleResult implements WindowContents {
     this.emit(key, window, result === contents ? this.detached(result, keep) : result, timestamp);
     return true;
   }
+}
+
+interface KeptElements {
+  readonly elements: unknown[];
+  readonly length: number;
 }
 
 export class ListContents implements WindowContents {
@@ -166,6 +178,17 @@ export class ListContents implements WindowContents {
 
   merge(left: unknown, right: unknown): unknown {
     return (left as unknown[]).concat(right as unknown[]);
+  }
+
+  /** Elements are records, which nobody changes: their number says it all. */
+  keep(contents: unknown): KeptElements {
+    return { elements: contents as unknown[], length: (contents as unknown[]).length };
+  }
+
+  restore(kept: unknown): unknown {
+    const { elements, length } = kept as KeptElements;
+    elements.length = length;
+    return elements;
   }
 
   fire(key: Key, window: Window, contents: unknown, timestamp: number, keep: boolean): boolean {

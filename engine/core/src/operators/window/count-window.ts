@@ -7,6 +7,7 @@ import { MillstreamError } from '../../common/errors.js';
 import type { KeyedStateBackend } from '../../state/backend.js';
 import { ValueStateDescriptor } from '../../state/descriptors.js';
 import type { ValueState } from '../../state/state.js';
+import type { ValueKeeper } from '../../state/undo-log.js';
 import { keySelectorOf } from '../key-selector.js';
 import { KeyedWatermark } from '../keyed-watermark.js';
 import type { KeySelector, Operator, OperatorContext } from '../operator.js';
@@ -29,6 +30,31 @@ interface CountWindow {
 
 const STATE_NAME = '$count-window';
 
+interface KeptWindow {
+  readonly window: CountWindow;
+  readonly count: number;
+  readonly contents: unknown;
+}
+
+/** Keeps windows whose contents are kept by `contents`. */
+function windowKeeper(contents: ValueKeeper<unknown>): ValueKeeper<CountWindow> {
+  return {
+    keep: (window): KeptWindow => ({ window, count: window.count, contents: contents.keep(window.contents) }),
+    restore(kept) {
+      const { window, count, contents: keptContents } = kept as KeptWindow;
+      window.count = count;
+      window.contents = contents.restore(keptContents);
+      return window;
+    },
+  };
+}
+
+/** The last elements are taken from at the front, too. */
+const LAST_ELEMENTS: ValueKeeper<unknown> = {
+  keep: (elements) => (elements as unknown[]).slice(),
+  restore: (kept) => kept,
+};
+
 abstract class CountWindowOperator implements Operator {
   protected readonly contents: WindowContents;
   protected readonly state: ValueState<CountWindow>;
@@ -36,12 +62,17 @@ abstract class CountWindowOperator implements Operator {
   private readonly selector: KeySelector;
   private readonly watermark: KeyedWatermark;
 
-  constructor(context: OperatorContext, createContents: (context: OperatorContext, watermark: KeyedWatermark) => WindowContents) {
+  /** `keeper`: of what a window keeps. Default: its contents. */
+  constructor(
+    context: OperatorContext,
+    createContents: (context: OperatorContext, watermark: KeyedWatermark) => WindowContents,
+    keeper?: ValueKeeper<unknown>,
+  ) {
     this.watermark = new KeyedWatermark(context);
     this.contents = createContents(context, this.watermark);
     this.backend = context.keyed;
     this.selector = keySelectorOf(context, 0);
-    this.state = context.keyed.value(new ValueStateDescriptor<CountWindow>(STATE_NAME));
+    this.state = context.keyed.value(new ValueStateDescriptor<CountWindow>(STATE_NAME), windowKeeper(keeper ?? this.contents));
   }
 
   open(): Promise<void> | void {
@@ -108,7 +139,7 @@ class SlidingCountOperator extends CountWindowOperator {
     slide: number,
     createContents: (context: OperatorContext, watermark: KeyedWatermark) => WindowContents,
   ) {
-    super(context, createContents);
+    super(context, createContents, LAST_ELEMENTS);
     this.size = size;
     this.slide = slide;
   }

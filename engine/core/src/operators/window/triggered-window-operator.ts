@@ -29,6 +29,7 @@ import {
   type TriggeredWindow,
   TriggeredWindowContext,
   windowOf,
+  windowsKeeper,
 } from './triggered-window.js';
 import type { Trigger, TriggerResult } from './triggers.js';
 import { TimeWindow, type Window } from './window.js';
@@ -69,7 +70,10 @@ export class TriggeredWindowOperator implements Operator, TimerHandler {
     this.time = new KeyedTimeService(context, this);
     this.contents = createContents(this.time.watermark);
     this.late = new LateElements(context, options.lateDataTag);
-    this.state = context.keyed.value(new ValueStateDescriptor<TriggeredWindow[]>(TRIGGERED_WINDOWS_STATE));
+    this.state = context.keyed.value(
+      new ValueStateDescriptor<TriggeredWindow[]>(TRIGGERED_WINDOWS_STATE),
+      windowsKeeper(this.contents, context),
+    );
     this.call = new TriggeredWindowContext(context.clock, this.time);
     if (options.assigner.isMerging && !(options.trigger.canMerge() && this.contents.canMerge)) {
       throw new MillstreamError(

@@ -1,8 +1,11 @@
 /** What the triggered window operator keeps of a key's window, and the context that triggers get for it. */
+import { copyAllowedValue } from '../../codec/copy-value.js';
 import type { Clock } from '../../common/clock.js';
 import type { KeyedStateBackend } from '../../state/backend.js';
 import type { ReducingStateDescriptor, ValueStateDescriptor } from '../../state/descriptors.js';
 import type { ReducingState, ValueState } from '../../state/state.js';
+import type { ValueKeeper } from '../../state/undo-log.js';
+import type { OperatorContext } from '../operator.js';
 import type { KeyedTimeService } from '../time-service.js';
 import type { OnMergeContext } from './triggers.js';
 import { GlobalWindow, TimeWindow, type Window } from './window.js';
@@ -69,6 +72,31 @@ class TriggerState<S> implements ReducingState<S>, ValueState<S> {
   clear(): void {
     delete this.fields[this.descriptor.name];
   }
+}
+
+interface KeptWindow {
+  readonly record: TriggeredWindow;
+  readonly before: TriggeredWindow;
+}
+
+/** Keeps the windows of a key, whose contents are kept by `contents`. */
+export function windowsKeeper(contents: ValueKeeper<unknown>, context: OperatorContext): ValueKeeper<TriggeredWindow[]> {
+  const keepOne = (record: TriggeredWindow): KeptWindow => ({
+    record,
+    before: {
+      ...record,
+      contents: record.filled ? contents.keep(record.contents) : undefined,
+      trigger: copyAllowedValue(record.trigger, context.classes),
+      eventTimers: record.eventTimers.slice(),
+      processingTimers: record.processingTimers.slice(),
+    },
+  });
+  const restoreOne = ({ record, before }: KeptWindow): TriggeredWindow =>
+    Object.assign(record, before, { contents: before.filled ? contents.restore(before.contents) : undefined });
+  return {
+    keep: (windows) => windows.map(keepOne),
+    restore: (kept) => (kept as KeptWindow[]).map(restoreOne),
+  };
 }
 
 /** The context of triggers: `enter` before each call. Timers are of the current key and, by the record, of one window. */

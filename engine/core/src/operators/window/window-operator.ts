@@ -98,12 +98,10 @@ export function windowContents<IN, ACC, R, OUT, K, W extends Window>(
     fn.process === undefined ? undefined : checkUserFunction<AnyWindowFunction>(fn.process as UserFunction<AnyWindowFunction>);
   return (context, watermark) => {
     const call = process === undefined ? undefined : new WindowCall(instantiate(process), context, watermark);
-    const { name, output } = context;
     if (fn.type === 'reduce') {
-      return new ReduceContents(fn.reduce as ReduceFunction<unknown>, fn.schema as Schema<unknown> | undefined, name, output, call);
+      return new ReduceContents(fn.reduce as ReduceFunction<unknown>, fn.schema as Schema<unknown> | undefined, context, call);
     }
-    if (fn.type === 'aggregate')
-      return new AggregateContents(fn.aggregate as AggregateFunction<unknown, unknown, unknown>, name, output, call);
+    if (fn.type === 'aggregate') return new AggregateContents(fn.aggregate as AggregateFunction<unknown, unknown, unknown>, context, call);
     return new ListContents(call as WindowCall);
   };
 }

@@ -23,6 +23,8 @@ export interface SnapshotCut {
   readonly closing: number;
   /** By table. */
   readonly walks: TableWalk[];
+  /** Why the snapshot cannot be finished: found while a record was processed, which is not to blame. */
+  failure?: { readonly error: unknown } | undefined;
 }
 
 /** The clock and the counters that all tables of a backend share. */

@@ -46,6 +46,11 @@ export class ChangeDetector {
     this.values.delete(state);
   }
 
+  /** What was handed out is taken back. */
+  forget(): void {
+    this.values.clear();
+  }
+
   /** Throws `STATE_CHANGED_WITHOUT_UPDATE` if a value differs from what was handed out. */
   verify(): void {
     if (this.values.size === 0) return;

@@ -94,10 +94,14 @@ export class EntryContainer {
 
   private saveIfPending(entry: Entry): void {
     const cut = this.clock.cut;
-    if (cut === undefined || !this.clock.isPending(entry.touched, entry.saved)) return;
-    this.save(cut, entry);
-    (cut.walks[this.codec.id] as TableWalk).step(TOUCHED_ROWS);
-    cut.file.encodeGathered();
+    if (cut === undefined || cut.failure !== undefined || !this.clock.isPending(entry.touched, entry.saved)) return;
+    try {
+      this.save(cut, entry);
+      (cut.walks[this.codec.id] as TableWalk).step(TOUCHED_ROWS);
+      cut.file.encodeGathered();
+    } catch (error) {
+      cut.failure = { error };
+    }
   }
 
   /** Gathers an entry for the running snapshot; returns what it costs beyond one row. */

@@ -17,6 +17,7 @@ import {
   ValueStateDescriptor,
 } from '../descriptors.js';
 import { keyGroupRangeOf } from '../key-group.js';
+import { UndoLog } from '../undo-log.js';
 import { CollectedSnapshot, contentOf, idOf, windowContentOf } from './heap.test.support.js';
 import { HeapStateBackend } from './heap-state-backend.js';
 
@@ -75,17 +76,20 @@ const listState = new ListStateDescriptor<Box>('list');
 const mapState = new MapStateDescriptor<Key, Box | number>('map');
 
 /** One subtask: a backend with all its states declared. */
-function subtask(parallelism: number, index: number, generateCode: boolean, chains?: KeyedSnapshotFile[][]) {
+function subtask(parallelism: number, index: number, { generateCode, isUndoable }: Mode, chains?: KeyedSnapshotFile[][]) {
+  const undo = isUndoable ? new UndoLog() : undefined;
   const backend = new HeapStateBackend({
     keyGroupRange: keyGroupRangeOf(MAX_PARALLELISM, parallelism, index),
     maxParallelism: MAX_PARALLELISM,
     baseEvery: 3,
     generateCode,
+    undo,
   });
   // Every other subtask declares its states after the restore.
   if (chains !== undefined && index % 2 === 1) backend.restore(chains);
   const states = {
     backend,
+    undo,
     box: backend.value(boxState),
     plain: backend.value(plainState),
     mixed: backend.value(mixedState),
@@ -100,6 +104,12 @@ function subtask(parallelism: number, index: number, generateCode: boolean, chai
   };
   if (chains !== undefined && index % 2 === 0) backend.restore(chains);
   return states;
+}
+
+interface Mode {
+  readonly generateCode: boolean;
+  /** Operations belong to records, some of which throw and are taken back. */
+  readonly isUndoable: boolean;
 }
 
 type Subtask = ReturnType<typeof subtask>;
@@ -190,19 +200,19 @@ interface Finished {
 class Run {
   model = emptyModel();
   subtasks: Subtask[];
-  private readonly generateCode: boolean;
+  private readonly mode: Mode;
   private epoch = 0;
   private running: { epoch: number; completed: Finished | undefined; model: Model; snapshots: CollectedSnapshot[] } | undefined;
   private finished: Finished | undefined;
   private completed: Finished | undefined;
 
-  constructor(parallelism: number, generateCode: boolean) {
-    this.generateCode = generateCode;
+  constructor(parallelism: number, mode: Mode) {
+    this.mode = mode;
     this.subtasks = this.deploy(parallelism);
   }
 
   private deploy(parallelism: number, chains?: KeyedSnapshotFile[][]): Subtask[] {
-    return Array.from({ length: parallelism }, (_, index) => subtask(parallelism, index, this.generateCode, chains));
+    return Array.from({ length: parallelism }, (_, index) => subtask(parallelism, index, this.mode, chains));
   }
 
   private at(key: Key): Subtask {
@@ -455,6 +465,18 @@ class Run {
     },
   };
 
+  /** Runs the operations of one record; if it throws after them, nothing of it may be left. */
+  record(commands: readonly Command[], throws: boolean): void {
+    const before = structuredClone(this.model);
+    for (const { undo } of this.subtasks) undo?.begin();
+    for (const { name, key, a, b } of commands) this.operations[name]?.(KEYS[key] as Key, a, b);
+    for (const { undo } of this.subtasks) {
+      if (throws) undo?.rollBack();
+      else undo?.keep();
+    }
+    if (throws) this.model = before;
+  }
+
   private finish(rows: number): void {
     if (this.running === undefined) return;
     const { epoch, completed, model, snapshots } = this.running;
@@ -491,9 +513,16 @@ const WEIGHTS: Record<string, number> = {
   counterUpdate: 3,
 };
 const operation = fc.oneof(
-  ...Object.keys(new Run(1, true).operations).map((name) => ({ weight: WEIGHTS[name] ?? 2, arbitrary: fc.constant(name) })),
+  ...Object.keys(new Run(1, { generateCode: true, isUndoable: false }).operations).map((name) => ({
+    weight: WEIGHTS[name] ?? 2,
+    arbitrary: fc.constant(name),
+  })),
 );
 const command = fc.record({ name: operation, key: fc.nat(KEYS.length - 1), a: fc.nat(12), b: fc.nat(4) });
+type Command = typeof command extends fc.Arbitrary<infer C> ? C : never;
+/** What is done between records. Timers fire there, too. */
+const BETWEEN_RECORDS: ReadonlySet<string> = new Set(['start', 'step', 'finish', 'confirm', 'abort', 'restore', 'timerPoll']);
+const recordOf = fc.record({ commands: fc.array(command, { maxLength: 6 }), keys: fc.nat(2), throws: fc.boolean() });
 
 describe('heap backend against a model', () => {
   for (const generateCode of [true, false]) {
@@ -503,12 +532,38 @@ describe('heap backend against a model', () => {
           fc.integer({ min: 1, max: 3 }),
           fc.array(command, { minLength: 20, maxLength: 250, size: 'max' }),
           (parallelism, commands) => {
-            const run = new Run(parallelism, generateCode);
+            const run = new Run(parallelism, { generateCode, isUndoable: false });
             for (const { name, key, a, b } of commands) run.operations[name]?.(KEYS[key] as Key, a, b);
             run.end();
           },
         ),
         { seed: 20260101, numRuns: 150 },
+      );
+    });
+  }
+
+  for (const generateCode of [true, false]) {
+    it(`takes back what records did that threw, ${generateCode ? 'generated' : 'interpreted'} rows`, () => {
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 1, max: 3 }),
+          fc.array(recordOf, { minLength: 20, maxLength: 100, size: 'max' }),
+          (parallelism, records) => {
+            const run = new Run(parallelism, { generateCode, isUndoable: true });
+            for (const { commands, keys, throws } of records) {
+              // Most records are about one key or two, and come to the same state again.
+              const narrowed = commands.map((each) => ({ ...each, key: keys === 2 ? each.key : (each.key % (keys + 1)) + 4 }));
+              const between = narrowed.filter(({ name }) => BETWEEN_RECORDS.has(name));
+              run.record(
+                narrowed.filter(({ name }) => !BETWEEN_RECORDS.has(name)),
+                throws,
+              );
+              for (const { name, key, a, b } of between) run.operations[name]?.(KEYS[key] as Key, a, b);
+            }
+            run.end();
+          },
+        ),
+        { seed: 20260102, numRuns: 150 },
       );
     });
   }

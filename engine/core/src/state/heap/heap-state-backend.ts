@@ -6,6 +6,7 @@
  *                                  operators ─▶ WindowPanes, TimerQueue ┴─▶ ChangeClock ◀─ HeapSnapshot
  */
 import type { ClassRegistry } from '../../codec/class-registry.js';
+import { copyAllowedValue } from '../../codec/copy-value.js';
 import type { Schema } from '../../codec/schema.js';
 import { invariant, MillstreamError } from '../../common/errors.js';
 import type { Key } from '../../common/key.js';
@@ -28,6 +29,7 @@ import type {
 } from '../descriptors.js';
 import type { KeyGroupRange } from '../key-group.js';
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from '../state.js';
+import type { UndoLog, ValueKeeper } from '../undo-log.js';
 import type { Cells } from './cells.js';
 import { ChangeClock, type SnapshotCut } from './change-clock.js';
 import { ChangeDetector } from './change-detector.js';
@@ -42,6 +44,9 @@ import { requireCompatible, type TableKind, type TableSpec, tableKeyOf } from '.
 import { SnapshotHistory } from './snapshot-history.js';
 import { CurrentKey, type HeapTable, SequenceWalk, type TableContext } from './table.js';
 import { TimerQueue } from './timer-queue.js';
+import { UndoableCells, type UndoContext } from './undoable-cells.js';
+import { UndoableListState, UndoableMapState } from './undoable-collections.js';
+import { UndoableTimerTable, UndoableWindowTable } from './undoable-tables.js';
 import { WindowPanes } from './window-panes.js';
 
 const BASE_EVERY_DEFAULT = 10;
@@ -55,9 +60,17 @@ export interface HeapStateBackendOptions {
   /** Checked mode: a value changed in place without `update` is an error. Default: false. */
   readonly checked?: boolean;
   /** Codecs of the classes whose instances values may hold. */
-  readonly classes?: ClassRegistry;
+  readonly classes?: ClassRegistry | undefined;
   /** Whether generated code reads and writes rows and encodes values. Default: where the process allows it. */
   readonly generateCode?: boolean;
+  /** Where changes are logged, so that those of one record can be taken back. Default: they are not. */
+  readonly undo?: UndoLog | undefined;
+}
+
+interface CellsDescriptor {
+  readonly kind: string;
+  readonly name: string;
+  readonly schema: Schema<never> | Schema<unknown> | undefined;
 }
 
 export class HeapStateBackend implements KeyedStateBackend {
@@ -67,6 +80,7 @@ export class HeapStateBackend implements KeyedStateBackend {
   private readonly key: CurrentKey;
   private readonly context: TableContext;
   private readonly detector: ChangeDetector | undefined;
+  private readonly undo: UndoContext | undefined;
   private readonly tables: HeapTable[] = [];
   private readonly tablesByKey = new Map<string, HeapTable>();
   private readonly history: SnapshotHistory;
@@ -76,7 +90,7 @@ export class HeapStateBackend implements KeyedStateBackend {
   private confirmedInterval = 0;
 
   constructor(options: HeapStateBackendOptions) {
-    const { keyGroupRange, maxParallelism, classes, generateCode, baseEvery = BASE_EVERY_DEFAULT } = options;
+    const { keyGroupRange, maxParallelism, classes, generateCode, undo, baseEvery = BASE_EVERY_DEFAULT } = options;
     if (!Number.isSafeInteger(baseEvery) || baseEvery < 0) {
       throw new MillstreamError('INVALID_OPTION', `Cannot take a base every ${baseEvery} deltas: give 0 or a positive integer.`);
     }
@@ -86,6 +100,11 @@ export class HeapStateBackend implements KeyedStateBackend {
     this.history = new SnapshotHistory(baseEvery);
     this.key = new CurrentKey(keyGroupRange, maxParallelism);
     this.context = { clock: this.clock, key: this.key, range: keyGroupRange, maxParallelism, classes, generateCode };
+    if (undo === undefined) return;
+    const copies = { keep: (value: unknown) => copyAllowedValue(value, classes), restore: (kept: unknown) => kept };
+    this.undo = { log: undo, key: this.key, copies };
+    // What was handed out is in no state any more.
+    undo.afterRollBack(() => this.detector?.forget());
   }
 
   setCurrentKey(key: Key): void {
@@ -98,46 +117,50 @@ export class HeapStateBackend implements KeyedStateBackend {
     return this.key.key;
   }
 
-  value<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> {
-    const cells = this.cells(descriptor);
+  value<T>(descriptor: ValueStateDescriptor<T>, keeper?: ValueKeeper<T>): ValueState<T> {
+    const cells = this.undoableCells(descriptor, keeper as ValueKeeper<unknown> | undefined);
     return this.detector === undefined ? new HeapValueState<T>(cells) : new CheckedValueState<T>(cells, descriptor.name, this.detector);
   }
 
   list<T>(descriptor: ListStateDescriptor<T>): ListState<T> {
-    return new HeapListState<T>(this.cells(descriptor) as EntryTable);
+    const state = new HeapListState<T>(this.cells(descriptor) as EntryTable);
+    return this.undo === undefined ? state : new UndoableListState(state, this.undo);
   }
 
   map<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V> {
-    return new HeapMapState<K, V>(this.cells(descriptor) as EntryTable);
+    const state = new HeapMapState<K, V>(this.cells(descriptor) as EntryTable);
+    return this.undo === undefined ? state : new UndoableMapState(state, this.undo);
   }
 
   reducing<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> {
-    return new HeapReducingState<T>(this.cells(descriptor), descriptor.reduce);
+    return new HeapReducingState<T>(this.undoableCells(descriptor), descriptor.reduce);
   }
 
   aggregating<IN, ACC, OUT>(descriptor: AggregatingStateDescriptor<IN, ACC, OUT>): AggregatingState<IN, OUT> {
-    return new HeapAggregatingState<IN, ACC, OUT>(this.cells(descriptor), descriptor.aggregate);
+    return new HeapAggregatingState<IN, ACC, OUT>(this.undoableCells(descriptor), descriptor.aggregate);
   }
 
   keys(descriptor: AnyStateDescriptor): IterableIterator<Key> {
     return this.cells(descriptor).keys();
   }
 
-  windows<V>(name: string, schema?: Schema<V>): WindowTable<V> {
-    return this.tableFor({ kind: 'window', name, fields: schema?.fields }) as unknown as WindowTable<V>;
+  windows<V>(name: string, schema?: Schema<V>, keeper?: ValueKeeper<V>): WindowTable<V> {
+    const table = this.tableFor({ kind: 'window', name, fields: schema?.fields }) as unknown as WindowTable<V>;
+    if (this.undo === undefined) return table;
+    return new UndoableWindowTable(table, this.undo.log, keeper ?? (this.undo.copies as ValueKeeper<V>));
   }
 
   timers(name: string): TimerTable {
-    return this.tableFor({ kind: 'timer', name, fields: undefined }) as TimerQueue;
+    const table = this.tableFor({ kind: 'timer', name, fields: undefined }) as TimerQueue;
+    return this.undo === undefined ? table : new UndoableTimerTable(table, this.undo.log);
   }
 
-  private cells(descriptor: {
-    readonly kind: string;
-    readonly name: string;
-    readonly schema: Schema<never> | Schema<unknown> | undefined;
-  }): Cells & {
-    keys(): IterableIterator<Key>;
-  } {
+  private undoableCells(descriptor: CellsDescriptor, keeper?: ValueKeeper<unknown>): Cells {
+    const cells = this.cells(descriptor);
+    return this.undo === undefined ? cells : new UndoableCells(cells, this.undo, keeper);
+  }
+
+  private cells(descriptor: CellsDescriptor): Cells & { keys(): IterableIterator<Key> } {
     const { kind, name, schema } = descriptor;
     return this.tableFor({ kind: kind as TableKind, name, fields: schema?.fields }) as EntryTable | ColumnTable;
   }
@@ -173,7 +196,7 @@ export class HeapStateBackend implements KeyedStateBackend {
     return new EntryTable(id, spec, context);
   }
 
-  startSnapshot(epoch: number, completed: number, sink: SnapshotSink): KeyedSnapshot {
+  startSnapshot(epoch: number, completed: number, sink: SnapshotSink, savepoint: boolean = false): KeyedSnapshot {
     const { clock, history } = this;
     invariant(
       this.snapshot === undefined,
@@ -184,9 +207,10 @@ export class HeapStateBackend implements KeyedStateBackend {
     this.confirm(completed);
     history.intervalEnded(epoch, clock.interval, clock.changes);
     const predecessor = clock.tracking && completed > 0 ? history.predecessor(completed) : undefined;
-    const isDelta = predecessor !== undefined && !clock.isBaseCheaper(history.changesSince(predecessor.interval));
+    const isDelta = !savepoint && predecessor !== undefined && !clock.isBaseCheaper(history.changesSince(predecessor.interval));
     const closing = clock.interval;
-    if (!isDelta) {
+    // A savepoint leaves the changes to the next delta; where they were not all listed, no delta can follow any more.
+    if (savepoint ? !clock.tracking : !isDelta) {
       history.restart();
       this.confirmedInterval = closing;
     }
@@ -206,9 +230,9 @@ export class HeapStateBackend implements KeyedStateBackend {
     clock.cut = cut;
     clock.floor = this.confirmedInterval;
     clock.nextInterval();
-    this.snapshot = new HeapSnapshot(header, file, this.walk(cut), () => {
+    this.snapshot = new HeapSnapshot(header, cut, this.walk(cut), () => {
       this.endSnapshot();
-      history.finished(epoch, closing, isDelta ? predecessor.deltas + 1 : 0);
+      if (!savepoint) history.finished(epoch, closing, isDelta ? predecessor.deltas + 1 : 0);
     });
     return this.snapshot;
   }

@@ -14,8 +14,8 @@ export class CollectedSnapshot {
   readonly snapshot: KeyedSnapshot;
   readonly chunks: Uint8Array[] = [];
 
-  constructor(backend: KeyedStateBackend, epoch: number, completed: number) {
-    this.snapshot = backend.startSnapshot(epoch, completed, { write: (chunk) => void this.chunks.push(chunk) });
+  constructor(backend: KeyedStateBackend, epoch: number, completed: number, savepoint = false) {
+    this.snapshot = backend.startSnapshot(epoch, completed, { write: (chunk) => void this.chunks.push(chunk) }, savepoint);
   }
 
   finish(rows = 1000): KeyedSnapshotFile {
@@ -30,8 +30,8 @@ export class CollectedSnapshot {
 }
 
 /** Takes a snapshot at once. */
-export function takeSnapshot(backend: KeyedStateBackend, epoch: number, completed = 0): KeyedSnapshotFile {
-  return new CollectedSnapshot(backend, epoch, completed).finish();
+export function takeSnapshot(backend: KeyedStateBackend, epoch: number, completed = 0, savepoint = false): KeyedSnapshotFile {
+  return new CollectedSnapshot(backend, epoch, completed, savepoint).finish();
 }
 
 /** The keys of a state with what `read` gives for each, by id. */

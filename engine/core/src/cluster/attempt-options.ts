@@ -1,0 +1,70 @@
+/** What an attempt is given, what it tells, and how it ends. */
+import type { CheckpointConfig } from '../checkpoint/coordinator-state.js';
+import type { EpochInterval } from '../checkpoint/job-record.js';
+import type { Clock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+import type { MillstreamError } from '../common/errors.js';
+import type { JobGraph } from '../plan/job-graph.js';
+import type { JobProgram } from '../plan/plan.js';
+import type { ChannelSetting } from '../runtime/deployment.js';
+import type { ProgramArtifact } from '../runtime/program-artifact.js';
+import type { RecordPosition, TaskMetrics } from '../runtime/slot-messages.js';
+import type { CheckpointStore } from './checkpoint-store.js';
+import type { RestoreShares } from './restore-shares.js';
+import type { SlotHandle, SlotHandleOptions } from './slot-handle.js';
+
+/** How an attempt ended. */
+export type AttemptOutcome =
+  | { readonly type: 'finished' }
+  | { readonly type: 'stopped'; readonly epoch: number }
+  | { readonly type: 'cancelled' }
+  | { readonly type: 'failed'; readonly error: MillstreamError; readonly position: RecordPosition | undefined };
+
+export interface AttemptOptions {
+  readonly run: string;
+  readonly attempt: number;
+  readonly program: JobProgram;
+  readonly graph: JobGraph;
+  readonly artifact: ProgramArtifact;
+  readonly store: CheckpointStore;
+  readonly epochs: EpochInterval;
+  readonly restore: RestoreShares | undefined;
+  readonly checkpoints: CheckpointConfig;
+  readonly defaultParallelism: number;
+  readonly channels: ChannelSetting;
+  /** Exactly-once; false: at-least-once. */
+  readonly alignBarriers: boolean;
+  readonly checked: boolean;
+  readonly seed: number;
+  readonly watermarkIntervalMs: number;
+  readonly sampleDelays: boolean;
+  readonly youngGenerationMb: number;
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly startSlot: (options: SlotHandleOptions) => SlotHandle;
+  readonly observer: AttemptObserver;
+}
+
+/** A checkpoint that is complete. */
+export interface CompletedCheckpointReport {
+  readonly epoch: number;
+  /** Its directory; undefined if nothing is stored. */
+  readonly path: string | undefined;
+  /** Bytes of the state files written for it. */
+  readonly bytes: number;
+  /** From the trigger to the commit, ms. */
+  readonly durationMs: number;
+  /** Taken because all input has ended. */
+  readonly final: boolean;
+}
+
+/** Hears what happens in an attempt. */
+export interface AttemptObserver {
+  metrics(slot: number, tasks: readonly TaskMetrics[], longestDelayMs: number): void;
+  collected(nodeId: string, values: Uint8Array): void;
+  checkpointCompleted(checkpoint: CompletedCheckpointReport): void;
+  checkpointFailed(epoch: number, reason: string): void;
+  running(): void;
+  /** At the end of an attempt: a user function or a file could not be closed, or a slot not in time. It changes nothing. */
+  closeFailed(error: MillstreamError): void;
+}

@@ -1,0 +1,141 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { CheckpointRequest } from '../checkpoint/coordinator-state.js';
+import type { CheckpointKind } from '../checkpoint/metadata.js';
+import type { JobGraph } from '../plan/job-graph.js';
+import type { ToSlot } from '../runtime/slot-messages.js';
+import { VirtualClock } from '../testing/virtual-clock.js';
+import type { CompletedCheckpointReport } from './attempt-options.js';
+import { type CheckpointEnd, CheckpointPerformer } from './checkpoint-performer.js';
+import { NoCheckpointStore } from './checkpoint-store.js';
+
+const GRAPH = { jobName: 'job', structuralHash: 'hash', vertices: [], edges: [] } as JobGraph;
+const SUBTASK = { vertexId: 'v', subtaskIndex: 0 };
+
+/** One subtask in each of two slots, as its checkpoints see it. */
+class Rig {
+  readonly clock: VirtualClock = new VirtualClock(1_000_000);
+  readonly sent: string[] = [];
+  readonly ends: CheckpointEnd[] = [];
+  isSettled = false;
+  onCompleted: (report: CompletedCheckpointReport) => void = () => undefined;
+  readonly checkpoints: CheckpointPerformer;
+
+  constructor() {
+    const rig = this;
+    this.checkpoints = new CheckpointPerformer(
+      {
+        slotCount: 2,
+        get isSettled() {
+          return rig.isSettled;
+        },
+        broadcast: (message) => this.sent.push(described(message)),
+        enumeratorStates: () => new Map(),
+        completed: (report) => this.onCompleted(report),
+        failedCheckpoint: () => undefined,
+        ended: (end) => {
+          this.isSettled = true;
+          this.ends.push(end);
+        },
+        stopRefused: () => undefined,
+        fail: (error) => {
+          throw error;
+        },
+      },
+      {
+        owner: { run: 'run', attempt: 1, graph: GRAPH, jobDirectory: '', defaultParallelism: 1 },
+        store: new NoCheckpointStore(),
+        config: { intervalMs: undefined, minPauseMs: 0, timeoutMs: 1000, tolerableFailures: 0 },
+        epochs: { first: 1, last: 1000 },
+        clock: this.clock,
+      },
+    );
+    this.checkpoints.running([SUBTASK]);
+  }
+
+  request(kind: CheckpointKind, stop?: CheckpointRequest['stop']): void {
+    this.checkpoints.request({ id: 'test', kind, stop, directory: undefined });
+  }
+
+  async acknowledge(epoch: number): Promise<void> {
+    this.checkpoints.acknowledged({ epoch, ...SUBTASK, operators: {}, writtenBytes: 0 });
+    await this.settle();
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  }
+}
+
+function described(message: ToSlot): string {
+  switch (message.type) {
+    case 'trigger':
+      return `trigger ${message.kind} ${message.epoch} after ${message.completed}`;
+    case 'complete':
+      return `complete ${message.kind} ${message.epoch}`;
+    case 'abort':
+      return `abort ${message.epoch}`;
+    default:
+      return message.type;
+  }
+}
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+
+describe('the performer of checkpoints', () => {
+  it('tells slots the kind of a snapshot; deltas are never after a savepoint', async () => {
+    for (const [at, kind] of (['checkpoint', 'savepoint', 'checkpoint'] as const).entries()) {
+      rig.request(kind);
+      await rig.acknowledge(at + 1);
+    }
+    expect(rig.sent).toEqual([
+      'trigger checkpoint 1 after 0',
+      'complete checkpoint 1',
+      'trigger savepoint 2 after 1',
+      'complete savepoint 2',
+      'trigger checkpoint 3 after 1',
+      'complete checkpoint 3',
+    ]);
+  });
+
+  it('tells of a completion before what somebody asks for at the news of it', async () => {
+    rig.onCompleted = ({ epoch }) => {
+      if (epoch === 1) rig.request('checkpoint');
+    };
+    rig.request('checkpoint');
+    await rig.acknowledge(1);
+    expect(rig.sent).toEqual(['trigger checkpoint 1 after 0', 'complete checkpoint 1', 'trigger checkpoint 2 after 1']);
+  });
+
+  it('asks again for a checkpoint that hands results over, until it is there', async () => {
+    rig.checkpoints.handOver();
+    rig.checkpoints.declined(1, 'the disk is full');
+    expect(rig.sent).toEqual(['trigger checkpoint 1 after 0', 'abort 1']);
+    rig.clock.advanceBy(1000);
+    await rig.acknowledge(2);
+    rig.clock.advanceBy(10_000);
+    expect(rig.sent.slice(2)).toEqual(['trigger checkpoint 2 after 0', 'complete checkpoint 2']);
+  });
+
+  it('asks no more once the attempt has ended', () => {
+    rig.checkpoints.handOver();
+    rig.checkpoints.declined(1, 'the disk is full');
+    rig.isSettled = true;
+    rig.checkpoints.end();
+    rig.clock.advanceBy(10_000);
+    expect(rig.sent).toEqual(['trigger checkpoint 1 after 0', 'abort 1']);
+  });
+
+  it('reports the end after the last slot has committed', async () => {
+    rig.request('checkpoint', 'suspend');
+    await rig.acknowledge(1);
+    rig.checkpoints.slotCommitted(1);
+    await rig.settle();
+    expect(rig.ends).toEqual([]);
+    rig.checkpoints.slotCommitted(1);
+    await rig.settle();
+    expect(rig.ends).toEqual([{ type: 'stopped', epoch: 1 }]);
+  });
+});
