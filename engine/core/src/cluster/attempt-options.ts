@@ -11,7 +11,7 @@ import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { RecordPosition, TaskMetrics } from '../runtime/slot-messages.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import type { RestoreShares } from './restore-shares.js';
-import type { SlotHandle, SlotHandleOptions } from './slot-handle.js';
+import type { SlotListener, SlotSet } from './slot-set.js';
 
 /** How an attempt ended. */
 export type AttemptOutcome =
@@ -41,7 +41,8 @@ export interface AttemptOptions {
   readonly youngGenerationMb: number;
   readonly clock: Clock;
   readonly disk: Disk;
-  readonly startSlot: (options: SlotHandleOptions) => SlotHandle;
+  /** Where its slots run. */
+  readonly createSlots: (options: AttemptOptions, listener: SlotListener) => SlotSet;
   readonly observer: AttemptObserver;
 }
 

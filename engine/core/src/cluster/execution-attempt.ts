@@ -1,6 +1,6 @@
 /**
  * One attempt of a job: starts its slots, deploys, runs until the end, a stop, a cancel or a failure. However it ends, slots that still live
- * close their functions and files, and are gone when `run` has settled. Its slots: attempt-slots.ts; its checkpoints: checkpoint-performer.ts.
+ * close their functions and files, and are gone when `run` has settled. Its slots: slot-set.ts; its checkpoints: checkpoint-performer.ts.
  *
  *     start slots ─▶ deploy ─▶ all deployed ─▶ start ─▶ … checkpoints … ─▶ all ended ─▶ final checkpoint ─▶ committed ─▶ finished
  *
@@ -11,13 +11,13 @@ import { MillstreamError } from '../common/errors.js';
 import { deserializeError } from '../runtime/serialize-error.js';
 import type { RecordPosition, ToSlot } from '../runtime/slot-messages.js';
 import type { AttemptOptions, AttemptOutcome } from './attempt-options.js';
-import { AttemptSlots, type SlotReport } from './attempt-slots.js';
 import { CheckpointPerformer } from './checkpoint-performer.js';
+import type { SlotReport, SlotSet } from './slot-set.js';
 import { SourceCoordinator } from './source-coordinator.js';
 
 export class ExecutionAttempt {
   private readonly options: AttemptOptions;
-  private readonly slots: AttemptSlots;
+  private readonly slots: SlotSet;
   private readonly sources = new Map<string, SourceCoordinator>();
   private readonly checkpoints: CheckpointPerformer;
   private readonly outcome: PromiseWithResolvers<AttemptOutcome> = Promise.withResolvers<AttemptOutcome>();
@@ -26,7 +26,7 @@ export class ExecutionAttempt {
 
   constructor(options: AttemptOptions) {
     this.options = options;
-    this.slots = new AttemptSlots(options, {
+    this.slots = options.createSlots(options, {
       message: (slot, message) => this.receive(slot, message),
       lost: (error) => this.fail(error, undefined),
       closeFailed: (error) => options.observer.closeFailed(error),
@@ -37,7 +37,8 @@ export class ExecutionAttempt {
   async run(): Promise<AttemptOutcome> {
     try {
       this.startSources();
-      this.slots.start();
+      // Not awaited: while it waits for slots the attempt may be cancelled.
+      this.slots.start().catch((error: unknown) => this.fail(error, undefined));
     } catch (error) {
       this.fail(error, undefined);
     }

@@ -21,7 +21,8 @@ import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import type { AttemptObserver, AttemptOutcome } from './attempt-options.js';
+import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-options.js';
+import { createLocalSlots } from './attempt-slots.js';
 import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
 import { JobDirectoryStore } from './job-directory-store.js';
@@ -31,7 +32,6 @@ import { createRestartStrategy, type RestartStrategy } from './restart-strategy.
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { isFinal, offerPrevious, prepareDirectory } from './run-errors.js';
-import { startSlot } from './slot-handle.js';
 
 /** Hears how a run goes; for progress and tests. */
 export interface RunObserver extends AttemptObserver {
@@ -56,6 +56,8 @@ export interface JobRunOptions {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly observer: RunObserver;
+  /** Where slots run. Default: in threads of this process. */
+  readonly createSlots?: AttemptOptions['createSlots'];
 }
 
 /** A run of a job in this process. */
@@ -227,7 +229,7 @@ export class JobRun {
       youngGenerationMb: options.youngGenerationMb ?? 96,
       clock,
       disk,
-      startSlot,
+      createSlots: this.options.createSlots ?? createLocalSlots,
       observer,
     });
     this.attempt = execution;

@@ -58,25 +58,6 @@ export interface ChannelSetting {
 /** A ring of 16 slots of 64 KiB: a batch of 256 common records fits one slot, and all of it about fills a second-level cache. */
 export const DEFAULT_RING: RingLayout = { slots: 16, slotBytes: 64 * 1024 };
 
-/** The rings that a placement needs: one per channel that crosses slots. */
-export function allocateRings(
-  graph: JobGraph,
-  slotOf: (vertexId: string, subtask: number) => number,
-  layout: RingLayout,
-): Map<string, SharedArrayBuffer> {
-  const rings = new Map<string, SharedArrayBuffer>();
-  for (const edge of graph.edges) {
-    const producer = vertexOf(graph, edge.fromVertex);
-    const consumer = vertexOf(graph, edge.toVertex);
-    for (let from = 0; from < producer.parallelism; from++) {
-      for (const to of consumersOf(edge.partitioning, producer.parallelism, consumer.parallelism, from)) {
-        if (slotOf(edge.fromVertex, from) !== slotOf(edge.toVertex, to)) rings.set(channelName(edge.id, from, to), allocateRing(layout));
-      }
-    }
-  }
-  return rings;
-}
-
 export function vertexOf(graph: JobGraph, id: string): JobVertex {
   const vertex = graph.vertices.find((candidate) => candidate.id === id);
   if (vertex === undefined)

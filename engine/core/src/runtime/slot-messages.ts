@@ -20,16 +20,13 @@ import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { ChannelSetting, SubtaskPlacement, SubtaskRestore } from './deployment.js';
 
-/** Everything that a slot needs to know of an attempt. */
-export interface SlotDeployment {
+/** Everything that a slot needs to know of an attempt, as plain data. */
+export interface SlotPlan {
   readonly slot: number;
   readonly run: string;
   readonly attempt: number;
   readonly graph: JobGraph;
   readonly placements: readonly SubtaskPlacement[];
-  readonly rings: ReadonlyMap<string, SharedArrayBuffer>;
-  /** One word per slot: a slot sleeps on its own, peers notify it. */
-  readonly wakeWords: SharedArrayBuffer;
   readonly channels: ChannelSetting;
   readonly alignBarriers: boolean;
   readonly checked: boolean;
@@ -42,6 +39,18 @@ export interface SlotDeployment {
   /** Sample the longest delay of the slot's loop every ms. */
   readonly sampleDelays: boolean;
 }
+
+/** What the slots of an attempt on one machine share. */
+export interface SlotMemory {
+  /** By channel name: channels between two slots here, and the near ends of those to other machines. */
+  readonly rings: ReadonlyMap<string, SharedArrayBuffer>;
+  /** One word per slot here: a slot sleeps on its own, peers notify it. The last word wakes the relay to other machines. */
+  readonly wakeWords: SharedArrayBuffer;
+  /** By slot: the word to notify when something is for it. */
+  readonly wakeIndexes: readonly number[];
+}
+
+export interface SlotDeployment extends SlotPlan, SlotMemory {}
 
 export type ToSlot =
   | { readonly type: 'deploy'; readonly deployment: SlotDeployment }

@@ -87,7 +87,7 @@ class SlotWorker {
 
   private async deploy(deployment: SlotDeployment): Promise<void> {
     this.wakeWord = new Int32Array(deployment.wakeWords);
-    this.wakeIndex = deployment.slot;
+    this.wakeIndex = deployment.wakeIndexes[deployment.slot] as number;
     const program = await evaluateArtifact(this.artifact);
     const storage =
       deployment.checkpointDirectory === undefined ? undefined : new CheckpointStorage(this.disk, deployment.checkpointDirectory);
@@ -130,7 +130,7 @@ class SlotWorker {
       setting: { ...deployment.channels, codegen },
       isLocal: (vertexId, subtask) => slotOf.get(`${vertexId}:${subtask}`) === deployment.slot,
       wakePeer: (vertexId, subtask) => {
-        const peer = slotOf.get(`${vertexId}:${subtask}`) as number;
+        const peer = deployment.wakeIndexes[slotOf.get(`${vertexId}:${subtask}`) as number] as number;
         Atomics.add(this.wakeWord, peer, 1);
         Atomics.notify(this.wakeWord, peer);
       },
