@@ -2,8 +2,8 @@
  * A job whose output shows every loss and every repetition: each record yields its key's running count, so the results must be exactly
  * (key, 1), (key, 2), … for every key; and windows count the same records by event time.
  *
- * Parameters: records, keys, rate (records per second, 0: unlimited), results (directory), until (a file that the last half of the records
- * waits for).
+ * Parameters: records, keys, rate (records per second, 0: unlimited), results (directory), until (a file that records wait for), free (how
+ * many of each attempt do not; half of them).
  */
 import {
   type Collector,
@@ -66,7 +66,7 @@ const job: JobDefinition = defineJob(
     );
     const events = env
       .fromSource(
-        heldSource(source, records / 2, params.until),
+        heldSource(source, Number(params.free ?? records / 2), params.until),
         WatermarkStrategy.forBoundedOutOfOrderness<Event>(1000).withTimestampAssigner((event) => event.time),
         'events',
       )

@@ -5,7 +5,12 @@ import { codeOnly, withoutComments } from './code-text.js';
 import { isTestFile, type ProjectFile, placeOf, projectFiles } from './project-files.js';
 
 const ENTRY_POINTS = ['index', 'connector', 'cluster', 'testing'].map((name) => `engine/core/src/${name}.ts`);
-const OTHER_ENTRY_POINTS = ['engine/cli/src/index.ts', 'engine/parquet/src/index.ts'];
+const OTHER_ENTRY_POINTS = [
+  'engine/cli/src/index.ts',
+  'engine/parquet/src/index.ts',
+  'engine/s3/src/index.ts',
+  'engine/cluster/src/configuration.ts',
+];
 
 /** `any` as a type: it switches the compiler off for whoever uses it. */
 const ANY = /(?::|\bas|<|,|\||&|=>|\bextends)\s*any\b(?!\s*[:(?])|\bany\[\]/g;

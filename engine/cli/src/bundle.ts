@@ -33,17 +33,22 @@ export interface Bundle {
 
 let bundles = 0;
 
+/**
+ * The text of a bundle that runs on other machines: packages that stay outside are imported by name, from where Millstream is installed
+ * there. Throws PROGRAM_NOT_FOUND, PROGRAM_INVALID.
+ */
+export async function bundleForCluster(path: string): Promise<string> {
+  const entry = programFile(path);
+  return await bundleText(entry, realpathSync(dirname(entry)), path, portablePackages);
+}
+
 /** Bundles the program at `path`. Throws PROGRAM_NOT_FOUND, PROGRAM_INVALID. */
 export async function bundleProgram(path: string): Promise<Bundle> {
-  const entry = resolvePath(path);
-  if (!existsSync(entry) || !statSync(entry).isFile()) {
-    const found = existsSync(entry) ? 'it is a directory' : 'there is no such file';
-    throw new MillstreamError('PROGRAM_NOT_FOUND', `Cannot run "${path}": ${found}. Give the path of a TypeScript or JavaScript program.`);
-  }
+  const entry = programFile(path);
   // Node takes a module's URL with links resolved, and so the paths in its source map.
   const directory = realpathSync(await writableDirectory(dirname(entry)));
   removeLeftovers(directory);
-  const code = await bundleText(entry, directory, path);
+  const code = await bundleText(entry, directory, path, externalPackages);
   const contentHash = createHash('sha256').update(code).digest('hex').slice(0, 16);
   bundles++;
   const file = join(directory, `program-${contentHash}-${process.pid}-${bundles}.mjs`);
@@ -54,6 +59,14 @@ export async function bundleProgram(path: string): Promise<Bundle> {
   };
   process.on('exit', remove);
   return { url: pathToFileURL(file).href, contentHash, remove };
+}
+
+/** The program's absolute path. Throws PROGRAM_NOT_FOUND. */
+function programFile(path: string): string {
+  const entry = resolvePath(path);
+  if (existsSync(entry) && statSync(entry).isFile()) return entry;
+  const found = existsSync(entry) ? 'it is a directory' : 'there is no such file';
+  throw new MillstreamError('PROGRAM_NOT_FOUND', `Cannot run "${path}": ${found}. Give the path of a TypeScript or JavaScript program.`);
 }
 
 /** Bundles of processes that were killed. */
@@ -73,7 +86,7 @@ function isAlive(owner: number): boolean {
   }
 }
 
-async function bundleText(entry: string, directory: string, shown: string): Promise<string> {
+async function bundleText(entry: string, directory: string, shown: string, packages: Plugin): Promise<string> {
   try {
     const result = await build({
       entryPoints: [entry],
@@ -89,7 +102,7 @@ async function bundleText(entry: string, directory: string, shown: string): Prom
       logLevel: 'silent',
       // Bundled CommonJS packages call require for Node's own modules.
       banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
-      plugins: [externalPackages, ownLocation],
+      plugins: [packages, ownLocation],
     });
     return result.outputFiles[0]?.text ?? '';
   } catch (error) {
@@ -160,6 +173,16 @@ const externalPackages: Plugin = {
   name: 'external-packages',
   setup(bundler) {
     bundler.onResolve({ filter: /^[^./]/ }, async (args) => await resolvePackage(bundler, args));
+  },
+};
+
+const portablePackages: Plugin = {
+  name: 'portable-packages',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^[^./]/ }, async (args) => {
+      const resolved = await resolvePackage(bundler, args);
+      return resolved?.external === true ? { path: args.path, external: true } : resolved;
+    });
   },
 };
 

@@ -1,8 +1,13 @@
 /** The command `millstream`: reads its words, and loads what they ask for. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { CertsFlags } from './certs-command.js';
+import type { ClusterFlags } from './cluster-commands.js';
+import type { ConfigFlags } from './config-command.js';
 import { CLOSED_PIPE_EXIT_CODE, USAGE_EXIT_CODE } from './exit-codes.js';
 import type { ExplainFlags } from './explain-command.js';
+import type { LocalClusterFlags } from './local-cluster-command.js';
+import { ownVersion } from './own-version.js';
+import type { ProcessFlags } from './process-commands.js';
 import type { RunFlags } from './run-command.js';
 
 function positiveInteger(text: string): number {
@@ -17,13 +22,13 @@ function keyValue(text: string, before: Record<string, string> | undefined): Rec
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-function version(): string {
-  return (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+function listed(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
 }
 
 const program = new Command('millstream')
   .description('Stateful stream processing for TypeScript')
-  .version(version())
+  .version(ownVersion())
   .showHelpAfterError('Run "millstream --help" for usage. Arguments of the program itself follow after --.')
   .enablePositionalOptions()
   .exitOverride();
@@ -41,6 +46,9 @@ program
   .option('--check', 'deep-freeze records and compare state, to find programs that change what they must not (slow)')
   .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
   .option('--no-progress', 'no progress on the terminal')
+  .option('--jobmanager <host:port>', 'run on the cluster whose REST interface is there, instead of in this process')
+  .option('-d, --detached', 'with --jobmanager: do not wait for the end of the job')
+  .option('--json', 'with --jobmanager: print JSON')
   .action(async (path: string, argv: string[], flags: RunFlags) => {
     const { runCommand } = await import('./run-command.js');
     await runCommand(path, argv, flags);
@@ -57,6 +65,118 @@ program
   .action(async (path: string, argv: string[], flags: ExplainFlags) => {
     const { explainCommand } = await import('./explain-command.js');
     await explainCommand(path, argv, flags);
+  });
+
+program
+  .command('config')
+  .description('print the options of the engine: values, where they come from, what they mean')
+  .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
+  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
+  .option('--all', 'options without a value too')
+  .option('--json', 'print JSON')
+  .action(async (flags: ConfigFlags) => {
+    const { configCommand } = await import('./config-command.js');
+    await configCommand(flags);
+  });
+
+program
+  .command('jobmanager')
+  .description('run the JobManager of a cluster')
+  .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
+  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
+  .action(async (flags: ProcessFlags) => {
+    const { jobManagerCommand } = await import('./process-commands.js');
+    await jobManagerCommand(flags);
+  });
+
+program
+  .command('taskmanager')
+  .description('run a TaskManager of a cluster')
+  .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
+  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
+  .action(async (flags: ProcessFlags) => {
+    const { taskManagerCommand } = await import('./process-commands.js');
+    await taskManagerCommand(flags);
+  });
+
+program
+  .command('cluster')
+  .description('a cluster on this machine')
+  .command('start')
+  .description('run a JobManager and TaskManagers, each a process of its own, until a signal')
+  .option('-t, --taskmanagers <number>', 'TaskManagers', positiveInteger, 1)
+  .option('-s, --slots <number>', 'slots of each', positiveInteger, 1)
+  .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
+  .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
+  .action(async (flags: LocalClusterFlags) => {
+    const { localClusterCommand } = await import('./local-cluster-command.js');
+    await localClusterCommand(flags);
+  });
+
+program
+  .command('certs')
+  .description('make certificates for the processes of a cluster, and their authority if there is none')
+  .argument('<directory>', 'where they go')
+  .option('-n, --name <name>', 'name of a certificate, may be repeated (default: cluster)', listed)
+  .option('--host <host>', 'name or address under which the processes are reached, may be repeated (default: this machine)', listed)
+  .option('--days <number>', 'validity (default: 365)', positiveInteger)
+  .option('--overwrite', 'replace certificates of the same names')
+  .action(async (directory: string, flags: CertsFlags) => {
+    const { certsCommand } = await import('./certs-command.js');
+    await certsCommand(directory, flags);
+  });
+
+/** A command that asks a cluster. */
+function clusterCommand(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--jobmanager <host:port>', 'REST interface of the cluster (default: localhost:8081)')
+    .option('--json', 'print JSON');
+}
+
+clusterCommand('list', 'list the jobs of a cluster').action(async (flags: ClusterFlags) => {
+  const { listCommand } = await import('./cluster-commands.js');
+  await listCommand(flags);
+});
+
+clusterCommand('info', 'show a job of a cluster')
+  .argument('<job>', 'id of the job')
+  .action(async (job: string, flags: ClusterFlags) => {
+    const { infoCommand } = await import('./cluster-commands.js');
+    await infoCommand(job, flags);
+  });
+
+clusterCommand('cancel', 'end a job at once; its completed checkpoints stay')
+  .argument('<job>', 'id of the job')
+  .action(async (job: string, flags: ClusterFlags) => {
+    const { cancelCommand } = await import('./cluster-commands.js');
+    await cancelCommand(job, flags);
+  });
+
+clusterCommand('savepoint', 'take a savepoint of a running job')
+  .argument('<job>', 'id of the job')
+  .argument('[directory]', 'where to put it (default: option execution.checkpointing.savepoint-dir)')
+  .action(async (job: string, directory: string | undefined, flags: ClusterFlags) => {
+    const { savepointCommand } = await import('./cluster-commands.js');
+    await savepointCommand(job, directory, flags);
+  });
+
+clusterCommand('scale', 'run a job on at another parallelism, from a checkpoint taken for it')
+  .argument('<job>', 'id of the job')
+  .requiredOption('-p, --parallelism <number>', 'subtasks of all operators that have the largest number now', positiveInteger)
+  .action(async (job: string, flags: ClusterFlags & { parallelism: number }) => {
+    const { scaleCommand } = await import('./cluster-commands.js');
+    await scaleCommand(job, flags);
+  });
+
+clusterCommand('stop', 'end a job with a savepoint to go on from')
+  .argument('<job>', 'id of the job')
+  .option('-p, --savepoint-path <directory>', 'where to put it (default: option execution.checkpointing.savepoint-dir)')
+  .option('--drain', 'send everything on as at the end of the input first: windows fire, and the job cannot go on from there')
+  .action(async (job: string, flags: ClusterFlags & { savepointPath?: string; drain?: true }) => {
+    const { stopCommand } = await import('./cluster-commands.js');
+    await stopCommand(job, flags);
   });
 
 async function fail(error: unknown): Promise<void> {

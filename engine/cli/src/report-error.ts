@@ -15,9 +15,12 @@ const THIS_PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 
 /** Prints an error; returns the exit code that it stands for. */
 export function reportError(error: unknown): number {
-  const { code, message, frames } = describeError(error instanceof WrongUsage ? error.cause : error, [THIS_PACKAGE]);
+  const wrongUsage = error instanceof WrongUsage;
+  const { code, message, frames } = describeError(wrongUsage ? error.cause : error, [THIS_PACKAGE]);
   const head = `${colors.red(code === undefined ? 'error' : `error ${code}`)}: ${message}`;
-  process.stderr.write(`${[head, ...frames.map((frame) => colors.dim(`    ${frame}`))].join('\n')}\n`);
-  const usage = error instanceof WrongUsage || (error instanceof MillstreamError && USAGE_ERRORS.has(error.code));
+  // What was written on the command line has no place in a program.
+  const shown = wrongUsage ? [] : frames.map((frame) => colors.dim(`    ${frame}`));
+  process.stderr.write(`${[head, ...shown].join('\n')}\n`);
+  const usage = wrongUsage || (error instanceof MillstreamError && USAGE_ERRORS.has(error.code));
   return usage ? USAGE_EXIT_CODE : FAILURE_EXIT_CODE;
 }

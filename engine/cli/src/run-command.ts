@@ -14,21 +14,26 @@ export interface RunFlags {
   readonly check?: true;
   readonly define?: Record<string, string>;
   readonly progress: boolean;
+  readonly jobmanager?: string;
+  readonly detached?: true;
+  readonly json?: true;
 }
 
 /** Runs a program; sets the process's exit code where a signal has ended its job without a checkpoint. */
 export async function runCommand(path: string, argv: string[], flags: RunFlags): Promise<void> {
+  if (flags.jobmanager !== undefined) {
+    const { checkSubmitFlags, submitCommand } = await import('./cluster-commands.js');
+    checkSubmitFlags(flags);
+    const { parallelism: _, ...own } = flags;
+    await submitCommand(path, argv, { ...own, options: optionsOf(flags) });
+    return;
+  }
   const words = process.argv.slice(2);
   let signal: StopSignal | undefined;
   const { outcome } = await runProgram(path, {
     argv,
     progress: flags.progress ? 'all' : 'notes',
-    options: readOptions({
-      ...(flags.checkpointDir !== undefined && { 'execution.checkpointing.dir': flags.checkpointDir }),
-      ...(flags.checkpointInterval !== undefined && { 'execution.checkpointing.interval': flags.checkpointInterval }),
-      ...(flags.parallelism !== undefined && { 'parallelism.default': flags.parallelism }),
-      ...flags.define,
-    }),
+    options: optionsOf(flags),
     run: {
       allowNonRestoredState: flags.allowNonRestoredState ?? false,
       checked: flags.check ?? false,
@@ -40,6 +45,15 @@ export async function runCommand(path: string, argv: string[], flags: RunFlags):
     },
   });
   if (outcome?.type === 'cancelled' && signal !== undefined) process.exitCode = SIGNAL_EXIT_CODES[signal];
+}
+
+function optionsOf(flags: RunFlags): Readonly<Record<string, unknown>> {
+  return readOptions({
+    ...(flags.checkpointDir !== undefined && { 'execution.checkpointing.dir': flags.checkpointDir }),
+    ...(flags.checkpointInterval !== undefined && { 'execution.checkpointing.interval': flags.checkpointInterval }),
+    ...(flags.parallelism !== undefined && { 'parallelism.default': flags.parallelism }),
+    ...flags.define,
+  });
 }
 
 /** Options of the command line: what is wrong with them is wrong usage. */

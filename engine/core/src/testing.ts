@@ -1,6 +1,16 @@
 /** `millstream/testing`: what tests of jobs and connectors are built from. */
 
-export { systemClock } from './common/clock.js';
+export { type Clock, type ScheduledCall, systemClock } from './common/clock.js';
 export { type DiskFault, type DiskOperation, MemoryDisk } from './common/memory-disk.js';
+export { MemoryObjectStore } from './common/memory-object-store.js';
 export { nodeDisk } from './common/node-disk.js';
+export { type Random, seededRandom } from './common/random.js';
+export type { Connection, ConnectionListener, Network, NetworkAddress, NetworkListener } from './common/transport.js';
+export { CHECKPOINT_FILES_CASES, type CheckpointFilesRig } from './testing/checkpoint-files-conformance.js';
+export type { ConformanceCase } from './testing/conformance.js';
+export { type FaultPlan, InjectedFault, type StepFault, withFaults } from './testing/faults.js';
+export { LEASE_CASES, type LeaseRig } from './testing/lease-conformance.js';
+export { REGISTER_CASES, type RegisterRig } from './testing/register-conformance.js';
 export { type RigRecord, runInterrupted, SourceRig, type SourceRigOptions, type SourceSnapshot } from './testing/source-rig.js';
+export { VirtualClock } from './testing/virtual-clock.js';
+export { runVirtualTime, VirtualNetwork, type VirtualNetworkOptions } from './testing/virtual-network.js';

@@ -5,11 +5,10 @@
  * Invariants: 1. the latest checkpoint is what the job record says, never what a listing shows; 2. a checkpoint whose job record is there
  * and does not list it never became complete (or was dropped), and is refused.
  */
-import type { Disk } from '../common/disk.js';
-import { diskErrorCode } from '../common/disk-error.js';
 import { normalizeDirectory } from '../common/disk-path.js';
 import { MillstreamError } from '../common/errors.js';
 import { checkpointCorruptError, checkpointNotFoundError } from './checkpoint-errors.js';
+import type { CheckpointFiles } from './checkpoint-files.js';
 import { type CompletedCheckpoint, checkpointBefore, type JobRecord, latestCheckpoint } from './job-record.js';
 import { JobRecordStore } from './job-record-store.js';
 import { type CheckpointMetadata, withPaths } from './metadata.js';
@@ -29,31 +28,31 @@ export interface RestorePoint {
 }
 
 /** Finds and reads the checkpoint that `from` means. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_VERSION. */
-export async function openRestorePoint(disk: Disk, from: string): Promise<RestorePoint> {
+export async function openRestorePoint(files: CheckpointFiles, from: string): Promise<RestorePoint> {
   let path = normalizeDirectory(from);
   if (path.endsWith(`/${METADATA_FILE}`)) path = path.slice(0, -METADATA_FILE.length - 1);
-  const beside = await recordBeside(disk, path);
+  const beside = await recordBeside(files, path);
   // Also where its metadata are gone: the record knows the checkpoint before it.
-  if (beside?.checkpoint !== undefined) return await openListed(disk, beside.directory, beside.record, beside.checkpoint);
+  if (beside?.checkpoint !== undefined) return await openListed(files, beside.directory, beside.record, beside.checkpoint);
   const offer = beside === undefined ? '' : offerLatest(beside.directory, beside.record);
-  if (await disk.exists(`${path}/${METADATA_FILE}`)) {
+  if (await files.exists(`${path}/${METADATA_FILE}`)) {
     if (beside !== undefined) throw notComplete(path, beside.epoch, offer);
-    return await openElsewhere(disk, path);
+    return await openElsewhere(files, path);
   }
-  if (!(await disk.exists(path))) {
+  if (!(await files.exists(path))) {
     throw checkpointNotFoundError(from, `${beside === undefined ? 'there is nothing' : 'there is no such checkpoint'}${offer}`);
   }
-  const record = await loadRecord(disk, path);
+  const record = await loadRecord(files, path);
   if (record === undefined) throw checkpointNotFoundError(from, `the directory has neither '${METADATA_FILE}' nor a job record`);
   const latest = latestCheckpoint(record);
-  if (latest !== undefined) return await openListed(disk, path, record, latest);
+  if (latest !== undefined) return await openListed(files, path, record, latest);
   if (record.restoredFrom === undefined) throw checkpointNotFoundError(from, 'the job has no complete checkpoint');
-  return await openRestorePoint(disk, resolveStatePath(path, record.restoredFrom));
+  return await openRestorePoint(files, resolveStatePath(path, record.restoredFrom));
 }
 
 /** Opens a checkpoint of a job's record: the latest, for an attempt that starts again. */
 export async function openListed(
-  disk: Disk,
+  files: CheckpointFiles,
   jobDirectory: string,
   record: JobRecord,
   checkpoint: CompletedCheckpoint,
@@ -61,14 +60,14 @@ export async function openListed(
   const path = resolveStatePath(jobDirectory, checkpoint.path);
   const before = checkpointBefore(record, checkpoint.epoch);
   const previous = before === undefined ? undefined : resolveStatePath(jobDirectory, before.path);
-  const metadata = await readMetadata(disk, path, previous);
+  const metadata = await readMetadata(files, path, previous);
   return { path, metadata, previous, committed: checkpoint.committed };
 }
 
 /** A checkpoint or savepoint that does not lie beside its job's record. */
-async function openElsewhere(disk: Disk, path: string): Promise<RestorePoint> {
-  const metadata = await readMetadata(disk, path, undefined);
-  const home = await loadWholeRecord(disk, metadata.jobDirectory);
+async function openElsewhere(files: CheckpointFiles, path: string): Promise<RestorePoint> {
+  const metadata = await readMetadata(files, path, undefined);
+  const home = await loadWholeRecord(files, metadata.jobDirectory);
   if (home?.run !== metadata.run) return { path, metadata, previous: undefined, committed: false };
   const listed = home.checkpoints.find((checkpoint) => checkpoint.epoch === metadata.epoch);
   if (listed === undefined) throw notComplete(path, metadata.epoch, offerLatest(metadata.jobDirectory, home));
@@ -77,12 +76,12 @@ async function openElsewhere(disk: Disk, path: string): Promise<RestorePoint> {
 
 /** The job record beside a checkpoint's directory (chk-…), which need not be there, and what it says of that checkpoint. */
 async function recordBeside(
-  disk: Disk,
+  files: CheckpointFiles,
   path: string,
 ): Promise<{ directory: string; epoch: number; record: JobRecord; checkpoint: CompletedCheckpoint | undefined } | undefined> {
   const directory = parentOf(path);
   const epoch = epochOfDirectory(path.slice(path.lastIndexOf('/') + 1));
-  const record = epoch === undefined ? undefined : await loadWholeRecord(disk, directory);
+  const record = epoch === undefined ? undefined : await loadWholeRecord(files, directory);
   if (epoch === undefined || record === undefined) return undefined;
   return { directory, epoch, record, checkpoint: record.checkpoints.find((each) => each.epoch === epoch) };
 }
@@ -94,28 +93,24 @@ function notComplete(path: string, epoch: number, offer: string): Error {
   );
 }
 
-async function readMetadata(disk: Disk, path: string, previous: string | undefined): Promise<CheckpointMetadata> {
+async function readMetadata(files: CheckpointFiles, path: string, previous: string | undefined): Promise<CheckpointMetadata> {
   const file = `${path}/${METADATA_FILE}`;
-  let bytes: Uint8Array;
-  try {
-    bytes = await disk.readFile(file);
-  } catch (error) {
-    if (diskErrorCode(error) !== 'ENOENT') throw error;
+  const bytes = await files.read(file);
+  if (bytes === undefined) {
     throw checkpointCorruptError({ path: file, expected: 'the metadata of a checkpoint', actual: 'no such file', previous });
   }
   return withPaths(decodeMetadata(bytes, file, previous), (relative) => resolveStatePath(path, relative));
 }
 
 /** The record in a directory; undefined where there is none. */
-async function loadRecord(disk: Disk, directory: string): Promise<JobRecord | undefined> {
-  if (!(await disk.exists(`${directory}/job.1`))) return undefined;
-  return (await new JobRecordStore(disk, directory, 'reader').load())?.record;
+async function loadRecord(files: CheckpointFiles, directory: string): Promise<JobRecord | undefined> {
+  return (await JobRecordStore.open(files, directory, 'reader').load())?.record;
 }
 
 /** For a checkpoint that somebody names: it can be restored though the record beside it is damaged. */
-async function loadWholeRecord(disk: Disk, directory: string): Promise<JobRecord | undefined> {
+async function loadWholeRecord(files: CheckpointFiles, directory: string): Promise<JobRecord | undefined> {
   try {
-    return await loadRecord(disk, directory);
+    return await loadRecord(files, directory);
   } catch (error) {
     if (error instanceof MillstreamError && error.code === 'CHECKPOINT_CORRUPT') return undefined;
     throw error;

@@ -6,10 +6,10 @@
  * that was given up; 3. a checkpoint's `_metadata` goes first, so that no checkpoint is offered whose files are going; 4. everything here
  * can be cut off and repeated. An error here costs space only: report it and go on.
  */
-import type { Disk } from '../common/disk.js';
-import { diskErrorCode } from '../common/disk-error.js';
 import { normalizeDirectory } from '../common/disk-path.js';
 import { MillstreamError } from '../common/errors.js';
+import { checkpointCorruptError } from './checkpoint-errors.js';
+import type { CheckpointFiles } from './checkpoint-files.js';
 import type { CompletedCheckpoint, JobRecord } from './job-record.js';
 import { filesOf, filesOfSubtask } from './metadata.js';
 import { decodeMetadata } from './metadata-format.js';
@@ -24,14 +24,14 @@ import {
 } from './state-path.js';
 
 export class CheckpointRetention {
-  private readonly disk: Disk;
+  private readonly files: CheckpointFiles;
   private readonly directory: string;
   /** Files, as absolute as the job's directory, by checkpoint directory. */
   private readonly known = new Map<string, ReadonlySet<string>>();
 
   /** `directory`: the job's. */
-  constructor(disk: Disk, directory: string) {
-    this.disk = disk;
+  constructor(files: CheckpointFiles, directory: string) {
+    this.files = files;
     this.directory = normalizeDirectory(directory);
   }
 
@@ -48,48 +48,52 @@ export class CheckpointRetention {
       if (this.owns(directory)) await this.removeCheckpointDirectory(directory);
       this.known.delete(directory);
     }
-    for (const file of candidates) if (!needed.has(file) && this.owns(file)) await this.unlink(file);
+    for (const file of candidates) if (!needed.has(file) && this.owns(file)) await this.files.remove(file);
   }
 
   /** Removes what was written for an epoch that was given up. `savepoint`: its directory, if it was to be one. */
   async discardEpoch(epoch: number, snapshots: Iterable<SubtaskSnapshot>, record: JobRecord, savepoint?: string): Promise<void> {
     const directory = savepoint ?? `${this.directory}/${checkpointDirectoryName(epoch)}`;
     const needed = await this.neededFiles(record);
-    await this.unlink(`${directory}/${METADATA_FILE}`);
+    await this.files.remove(`${directory}/${METADATA_FILE}`);
     for (const snapshot of snapshots) {
       for (const part of Object.values(snapshot.operators)) {
         for (const path of filesOfSubtask(part)) {
           const file = resolveStatePath(directory, path);
-          if (!needed.has(file) && (this.owns(file) || savepoint !== undefined)) await this.unlink(file);
+          if (!needed.has(file) && (this.owns(file) || savepoint !== undefined)) await this.files.remove(file);
         }
       }
     }
-    await this.removeEmptyDirectory(directory);
+    await this.files.removeDirectory(directory);
   }
 
   /** Removes what earlier attempts of the run left and no listed checkpoint names. At the start of an attempt, before it writes. */
   async collectGarbage(record: JobRecord): Promise<void> {
     const needed = await this.neededFiles(record);
     const listed = new Set(record.checkpoints.map((checkpoint) => resolveStatePath(this.directory, checkpoint.path)));
-    for (const name of await this.disk.list(this.directory)) {
+    for (const name of await this.files.list(this.directory)) {
       const directory = resolveStatePath(this.directory, name);
       if (epochOfDirectory(name) === undefined || listed.has(directory)) continue;
       if (await this.mayBeOfRun(directory, record.run)) await this.removeCheckpointDirectory(directory);
     }
-    for (const name of await this.disk.list(`${this.directory}/${SHARED_DIRECTORY}`)) {
-      const file = resolveStatePath(this.directory, `${SHARED_DIRECTORY}/${name}`);
-      const attempt = attemptOfStateFile(name, record.run);
-      if (attempt !== undefined && attempt < record.attempt && !needed.has(file)) await this.unlink(file);
+    const shared = `${this.directory}/${SHARED_DIRECTORY}`;
+    const isOld = (name: string): boolean => (attemptOfStateFile(name, record.run) ?? record.attempt) < record.attempt;
+    for (const name of await this.files.list(shared)) {
+      const file = resolveStatePath(shared, name);
+      if (isOld(name) && !needed.has(file)) await this.files.remove(file);
     }
+    await this.files.removeUnfinished(shared, isOld);
   }
 
   /** False only if its metadata is whole and of another run. */
   private async mayBeOfRun(directory: string, run: string): Promise<boolean> {
     const path = `${directory}/${METADATA_FILE}`;
+    const bytes = await this.files.read(path);
+    if (bytes === undefined) return true;
     try {
-      return decodeMetadata(await this.disk.readFile(path), path, undefined).run === run;
+      return decodeMetadata(bytes, path, undefined).run === run;
     } catch (error) {
-      if (error instanceof MillstreamError || diskErrorCode(error) === 'ENOENT') return true;
+      if (error instanceof MillstreamError) return true;
       throw error;
     }
   }
@@ -109,7 +113,11 @@ export class CheckpointRetention {
     let files = this.known.get(directory);
     if (files === undefined) {
       const path = `${directory}/${METADATA_FILE}`;
-      const metadata = decodeMetadata(await this.disk.readFile(path), path, undefined);
+      const bytes = await this.files.read(path);
+      if (bytes === undefined) {
+        throw checkpointCorruptError({ path, expected: 'the metadata of a checkpoint', actual: 'no such file', previous: undefined });
+      }
+      const metadata = decodeMetadata(bytes, path, undefined);
       files = new Set([...filesOf(metadata)].map((file) => resolveStatePath(directory, file)));
       this.known.set(directory, files);
     }
@@ -121,23 +129,7 @@ export class CheckpointRetention {
   }
 
   private async removeCheckpointDirectory(directory: string): Promise<void> {
-    await this.unlink(`${directory}/${METADATA_FILE}`);
-    await this.removeEmptyDirectory(directory);
-  }
-
-  private async removeEmptyDirectory(directory: string): Promise<void> {
-    await ignoring(['ENOENT', 'ENOTEMPTY', 'EEXIST'], this.disk.removeDirectory(directory));
-  }
-
-  private async unlink(path: string): Promise<void> {
-    await ignoring(['ENOENT'], this.disk.unlink(path));
-  }
-}
-
-async function ignoring(codes: readonly string[], operation: Promise<void>): Promise<void> {
-  try {
-    await operation;
-  } catch (error) {
-    if (!codes.includes(diskErrorCode(error) ?? '')) throw error;
+    await this.files.remove(`${directory}/${METADATA_FILE}`);
+    await this.files.removeDirectory(directory);
   }
 }

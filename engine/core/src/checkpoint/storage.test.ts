@@ -6,6 +6,8 @@ import type { Disk } from '../common/disk.js';
 import { createDiskError } from '../common/disk-error.js';
 import { MemoryDisk } from '../common/memory-disk.js';
 import { nodeDisk } from '../common/node-disk.js';
+import type { CheckpointFiles } from './checkpoint-files.js';
+import { DiskCheckpointFiles } from './disk-checkpoint-files.js';
 import { addCheckpoint, createJobRecord, type JobRecord, latestCheckpoint, noteCommitted, startAttempt } from './job-record.js';
 import { JobRecordStore } from './job-record-store.js';
 import type { CheckpointMetadata } from './metadata.js';
@@ -21,6 +23,7 @@ const OPERATOR = 'uid:count / origins';
 /** A job of one operator with one subtask, as a coordinator would run it. */
 class TestJob {
   readonly disk: Disk;
+  readonly files: CheckpointFiles;
   readonly directory: string;
   readonly storage: CheckpointStorage;
   readonly retention: CheckpointRetention;
@@ -31,10 +34,11 @@ class TestJob {
 
   constructor(disk: Disk, directory: string) {
     this.disk = disk;
+    this.files = new DiskCheckpointFiles(disk);
     this.directory = directory;
-    this.storage = new CheckpointStorage(disk, directory);
-    this.retention = new CheckpointRetention(disk, directory);
-    this.records = new JobRecordStore(disk, directory, 'w');
+    this.storage = new CheckpointStorage(this.files, directory);
+    this.retention = new CheckpointRetention(this.files, directory);
+    this.records = JobRecordStore.open(this.files, directory, 'w');
   }
 
   async start(): Promise<void> {
@@ -100,7 +104,7 @@ class TestJob {
   }
 
   async savepoint(epoch: number, target: string): Promise<string> {
-    const directory = await this.storage.prepareSavepoint(target, 'r1', epoch);
+    const directory = await this.storage.prepareSavepoint(target, 'r1', `${epoch}`);
     await this.storage.writeMetadata(this.metadata(await this.snapshot(epoch, 'base', directory), 'savepoint'), directory);
     const entry = { epoch, path: directory, kind: 'savepoint' as const, timestamp: epoch, committed: false };
     await this.save(addCheckpoint(this.record, entry, 1).record);
@@ -113,9 +117,9 @@ class TestJob {
 
   /** What a restore of `from` reads of the keyed state. */
   async restored(from: string): Promise<string[]> {
-    const point = await openRestorePoint(this.disk, from);
+    const point = await openRestorePoint(this.files, from);
     const chain = point.metadata.operators[0]?.subtasks[0]?.keyedChain ?? [];
-    const files = await new CheckpointStorage(this.disk, '/elsewhere').readChain(chain, point.previous);
+    const files = await new CheckpointStorage(this.files, '/elsewhere').readChain(chain, point.previous);
     return files.map((file) => Buffer.from(file.bytes).toString());
   }
 }
@@ -182,7 +186,7 @@ describe('checkpoint storage', () => {
     ] as const) {
       await job.checkpoint(epoch, 'base', 1, stateOf(size));
       expect(await disk.list('/job/shared')).toHaveLength(files);
-      const { metadata } = await openRestorePoint(disk, '/job');
+      const { metadata } = await openRestorePoint(new DiskCheckpointFiles(disk), '/job');
       const operator = metadata.operators[0] as CheckpointMetadata['operators'][number];
       const [states] = await job.storage.loadOperatorStates(operator);
       expect(states?.map((state) => state.elements.map((element) => element.length))).toEqual([[size]]);
@@ -220,7 +224,7 @@ describe('checkpoint storage', () => {
 describe('openRestorePoint', () => {
   it('says what a path lacks, and offers the latest checkpoint', async () => {
     const { disk, job } = await memoryJob();
-    const failing = (path: string): Promise<unknown> => openRestorePoint(disk, path);
+    const failing = (path: string): Promise<unknown> => openRestorePoint(new DiskCheckpointFiles(disk), path);
     await expect(failing('/job')).rejects.toMatchObject({
       code: 'CHECKPOINT_NOT_FOUND',
       message: expect.stringContaining('no complete checkpoint'),
@@ -238,7 +242,9 @@ describe('openRestorePoint', () => {
     const { disk, job } = await memoryJob();
     await job.checkpoint(1, 'base');
     await job.storage.writeMetadata(job.metadata(await job.snapshot(2, 'delta')));
-    await expect(openRestorePoint(disk, '/job/chk-2')).rejects.toThrow(/does not list checkpoint 2: it never became complete/);
+    await expect(openRestorePoint(new DiskCheckpointFiles(disk), '/job/chk-2')).rejects.toThrow(
+      /does not list checkpoint 2: it never became complete/,
+    );
     expect(await job.restored('/job')).toEqual(['base of 1']);
   });
 
@@ -246,10 +252,12 @@ describe('openRestorePoint', () => {
     const { disk, job } = await memoryJob();
     await job.checkpoint(1, 'base');
     const savepoint = await job.savepoint(2, '/savepoints');
-    for (const path of ['/job/chk-1', savepoint]) expect((await openRestorePoint(disk, path)).committed).toBe(false);
+    for (const path of ['/job/chk-1', savepoint])
+      expect((await openRestorePoint(new DiskCheckpointFiles(disk), path)).committed).toBe(false);
     await job.noteCommitted(1);
     await job.noteCommitted(2);
-    for (const path of ['/job/chk-1', savepoint, '/job']) expect((await openRestorePoint(disk, path)).committed).toBe(true);
+    for (const path of ['/job/chk-1', savepoint, '/job'])
+      expect((await openRestorePoint(new DiskCheckpointFiles(disk), path)).committed).toBe(true);
   });
 
   it('of a job without a checkpoint of its own leads to where the job came from', async () => {
@@ -286,7 +294,7 @@ describe('CheckpointRetention', () => {
     await job.retention.discardEpoch(2, [snapshot], job.record);
     await job.retention.discardEpoch(2, [snapshot], job.record);
     expect([...disk.files('/job').keys()]).toEqual(before);
-    const directory = await job.storage.prepareSavepoint('/savepoints', 'r1', 3);
+    const directory = await job.storage.prepareSavepoint('/savepoints', 'r1', '3');
     await job.retention.discardEpoch(3, [await job.snapshot(3, 'base', directory)], job.record, directory);
     expect([...disk.files('/savepoints')]).toEqual([]);
     expect(await job.restored('/job')).toEqual(['base of 1']);
@@ -350,7 +358,7 @@ describe('openListed', () => {
     await job.checkpoint(2, 'delta', 2);
     const latest = latestCheckpoint(job.record);
     if (latest === undefined) throw new Error('no checkpoint');
-    const point = await openListed(disk, '/job', job.record, latest);
+    const point = await openListed(new DiskCheckpointFiles(disk), '/job', job.record, latest);
     expect(point).toMatchObject({ path: '/job/chk-2', previous: '/job/chk-1', committed: false });
     expect(point.metadata.operators[0]?.subtasks[0]?.keyedChain.map((file) => file.info.kind)).toEqual(['base', 'delta']);
   });

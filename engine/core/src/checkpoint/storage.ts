@@ -1,17 +1,15 @@
 /**
- * The performer of checkpoint storage on a disk: writes and reads files of state and metadata (layout: state-path.ts). What to keep and
- * what to remove: retention.ts; where a restore starts: restore-point.ts.
+ * The performer of checkpoint storage: writes and reads files of state and metadata (layout: state-path.ts). What to keep and what to
+ * remove: retention.ts; where a restore starts: restore-point.ts.
  *
  * Invariants: 1. a finished file is durable, content and name; 2. nothing is handed out that does not match its checksum; 3. files are
  * never overwritten.
  */
 import { crc32, formatCrc32 } from '../common/checksum.js';
-import type { Disk } from '../common/disk.js';
-import { diskErrorCode } from '../common/disk-error.js';
 import { normalizeDirectory } from '../common/disk-path.js';
-import { DurableFile, makeDurableDirectory } from '../common/durable-file.js';
 import type { KeyedSnapshotFile, SnapshotSink } from '../state/backend.js';
 import { checkpointCorruptError } from './checkpoint-errors.js';
+import type { CheckpointFiles } from './checkpoint-files.js';
 import type { CheckpointMetadata, OperatorSnapshotMetadata } from './metadata.js';
 import { encodeMetadata } from './metadata-format.js';
 import { decodeOperatorState, type NamedOperatorState } from './operator-state.js';
@@ -28,33 +26,33 @@ import {
 
 /** Writes one state file from synchronous code; I/O runs behind. */
 export interface StateFileWriter extends SnapshotSink {
-  /** Resolves when the file is durable. Throws DISK_FULL; the file is then gone. */
+  /** Resolves when the file is durable. Throws DISK_FULL, STORAGE_…; the file is then gone. */
   finish(): Promise<StateFile>;
   /** Gives the file up and removes it. */
   abort(): Promise<void>;
-  /** Bytes taken and not yet handed to the disk: the caller stops for a while when there are too many. */
+  /** Bytes taken and not yet handed to the store: the caller stops for a while when there are too many. */
   readonly pendingBytes: number;
 }
 
 export class CheckpointStorage {
   /** The job's directory. */
   readonly directory: string;
-  private readonly disk: Disk;
+  private readonly files: CheckpointFiles;
 
-  constructor(disk: Disk, directory: string) {
-    this.disk = disk;
+  constructor(files: CheckpointFiles, directory: string) {
+    this.files = files;
     this.directory = normalizeDirectory(directory);
   }
 
   /** Makes the directories; once per run, before anything is written. */
   async prepare(): Promise<void> {
-    await makeDurableDirectory(this.disk, `${this.directory}/${SHARED_DIRECTORY}`);
+    await this.files.prepareDirectory(`${this.directory}/${SHARED_DIRECTORY}`);
   }
 
   /** Makes a new directory for a savepoint under `target` and returns its path. */
-  async prepareSavepoint(target: string, run: string, epoch: number): Promise<string> {
-    const directory = normalizeDirectory(`${target}/savepoint-${run}-${epoch}`);
-    await makeDurableDirectory(this.disk, directory);
+  async prepareSavepoint(target: string, run: string, suffix: string): Promise<string> {
+    const directory = normalizeDirectory(`${target}/savepoint-${run}-${suffix}`);
+    await this.files.prepareDirectory(directory);
     return directory;
   }
 
@@ -67,18 +65,14 @@ export class CheckpointStorage {
     const name = stateFileName(id);
     const directory = id.savepoint ?? `${this.directory}/${SHARED_DIRECTORY}`;
     const path = id.savepoint === undefined ? `../${SHARED_DIRECTORY}/${name}` : name;
-    const file = new DurableFile(this.disk, `${directory}/${name}`, 'write the checkpoint file');
+    const file = this.files.create(`${directory}/${name}`, 'write the checkpoint file');
     return {
       get pendingBytes() {
         return file.pendingBytes;
       },
       write: (chunk) => file.write(chunk),
       abort: () => file.abort(),
-      finish: async () => {
-        const info = await file.finish();
-        await this.disk.syncDirectory(directory);
-        return { path, ...info };
-      },
+      finish: async () => ({ path, ...(await file.finish()) }),
     };
   }
 
@@ -94,13 +88,8 @@ export class CheckpointStorage {
   async readStateFile(file: StateFile, previous?: string): Promise<Uint8Array> {
     const path = this.resolve(file.path);
     const expected = describeFile(file.crc32, file.length);
-    let bytes: Uint8Array;
-    try {
-      bytes = await this.disk.readFile(path);
-    } catch (error) {
-      if (diskErrorCode(error) !== 'ENOENT') throw error;
-      throw checkpointCorruptError({ path, expected, actual: 'no such file', previous });
-    }
+    const bytes = await this.files.read(path);
+    if (bytes === undefined) throw checkpointCorruptError({ path, expected, actual: 'no such file', previous });
     const actual = describeFile(crc32(bytes), bytes.length);
     if (actual !== expected) throw checkpointCorruptError({ path, expected, actual, previous });
     return bytes;
@@ -132,14 +121,10 @@ export class CheckpointStorage {
   /** Writes `_metadata` into the checkpoint's directory, or into a savepoint's, and returns that directory. Durable when it resolves. */
   async writeMetadata(metadata: CheckpointMetadata, savepoint?: string): Promise<string> {
     const directory = savepoint ?? this.checkpointPath(metadata.epoch);
-    if (savepoint === undefined) {
-      await this.disk.makeDirectory(directory);
-      await this.disk.syncDirectory(this.directory);
-    }
-    const file = new DurableFile(this.disk, `${directory}/${METADATA_FILE}`, 'write the checkpoint metadata');
+    if (savepoint === undefined) await this.files.makeDirectory(directory);
+    const file = this.files.create(`${directory}/${METADATA_FILE}`, 'write the checkpoint metadata');
     file.write(encodeMetadata(metadata));
     await file.finish();
-    await this.disk.syncDirectory(directory);
     return directory;
   }
 

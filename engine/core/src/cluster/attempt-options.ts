@@ -1,6 +1,7 @@
 /** What an attempt is given, what it tells, and how it ends. */
 import type { CheckpointConfig } from '../checkpoint/coordinator-state.js';
 import type { EpochInterval } from '../checkpoint/job-record.js';
+import type { CheckpointKind } from '../checkpoint/metadata.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import type { MillstreamError } from '../common/errors.js';
@@ -49,6 +50,7 @@ export interface AttemptOptions {
 /** A checkpoint that is complete. */
 export interface CompletedCheckpointReport {
   readonly epoch: number;
+  readonly kind: CheckpointKind;
   /** Its directory; undefined if nothing is stored. */
   readonly path: string | undefined;
   /** Bytes of the state files written for it. */
@@ -63,6 +65,7 @@ export interface CompletedCheckpointReport {
 export interface AttemptObserver {
   metrics(slot: number, tasks: readonly TaskMetrics[], longestDelayMs: number): void;
   collected(nodeId: string, values: Uint8Array): void;
+  checkpointTriggered(epoch: number, kind: CheckpointKind): void;
   checkpointCompleted(checkpoint: CompletedCheckpointReport): void;
   checkpointFailed(epoch: number, reason: string): void;
   running(): void;

@@ -32,6 +32,9 @@ class Rig {
         enumeratorStates: () => new Map(),
         completed: (report) => this.onCompleted(report),
         failedCheckpoint: () => undefined,
+        triggered: () => undefined,
+        answered: () => undefined,
+        refused: () => undefined,
         ended: (end) => {
           this.isSettled = true;
           this.ends.push(end);

@@ -18,6 +18,7 @@ import {
   type SubtaskId,
 } from '../checkpoint/coordinator-state.js';
 import type { EpochInterval } from '../checkpoint/job-record.js';
+import type { CheckpointKind } from '../checkpoint/metadata.js';
 import type { StateBytes, SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import { checkpointDirectoryName } from '../checkpoint/state-path.js';
 import type { Clock, ScheduledCall } from '../common/clock.js';
@@ -45,6 +46,10 @@ export interface CheckpointedAttempt {
   enumeratorStates(): Map<string, StateBytes>;
   completed(report: CompletedCheckpointReport): void;
   failedCheckpoint(epoch: number, reason: string): void;
+  triggered(epoch: number, kind: CheckpointKind): void;
+  /** What somebody asked for is complete, or will not be. */
+  answered(request: CheckpointRequest, epoch: number): void;
+  refused(request: CheckpointRequest, reason: string): void;
   /** Everything is committed; the job ends. */
   ended(end: CheckpointEnd): void;
   /** A stop was asked for and is not possible. */
@@ -198,9 +203,10 @@ export class CheckpointPerformer {
         );
         break;
       case 'answer':
+        this.attempt.answered(action.request, action.epoch);
         break;
       case 'refuse':
-        this.refused(action.request);
+        this.refused(action.request, action.reason);
         break;
       case 'failJob': {
         const message = `The job fails: ${action.reason.replace(/\.$/, '')}.`;
@@ -213,7 +219,9 @@ export class CheckpointPerformer {
     }
   }
 
-  private refused({ id, stop }: CheckpointRequest): void {
+  private refused(request: CheckpointRequest, reason: string): void {
+    const { id, stop } = request;
+    this.attempt.refused(request, reason);
     if (this.attempt.isSettled) return;
     if (stop !== undefined) this.attempt.stopRefused();
     else if (id === HAND_OVER) this.retry = this.options.clock.schedule(HAND_OVER_RETRY_MS, () => this.handOver());
@@ -221,23 +229,31 @@ export class CheckpointPerformer {
 
   private trigger(action: CoordinatorAction & { type: 'trigger' }): void {
     const { clock } = this.options;
+    const savepoint = action.request?.directory;
     this.snapshots.begin(action.epoch, {
       kind: action.kind,
+      savepoint,
       timestamp: clock.now(),
       startedAt: clock.monotonic(),
       enumerators: this.attempt.enumeratorStates(),
     });
     const { epoch, kind, lastCompleted: completed } = action;
-    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed });
+    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint });
+    this.attempt.triggered(epoch, kind);
   }
 
   private store({ type, epoch }: CoordinatorAction & { type: 'writeMetadata' | 'commitRecord' }): void {
     const { store } = this.options;
     const metadata = this.snapshots.metadata(epoch);
+    const savepoint = this.snapshots.startOf(epoch)?.savepoint;
     const failed = (error: unknown): void => this.event({ type: 'storeFailed', epoch, reason: messageOf(error) });
     if (type === 'writeMetadata')
-      this.change(() => store.writeMetadata(metadata)).then(() => this.event({ type: 'metadataWritten', epoch }), failed);
-    else this.change(() => store.commit(metadata)).then((dropped) => this.event({ type: 'recordCommitted', epoch, dropped }), failed);
+      this.change(() => store.writeMetadata(metadata, savepoint)).then(() => this.event({ type: 'metadataWritten', epoch }), failed);
+    else
+      this.change(() => store.commit(metadata, savepoint)).then(
+        (dropped) => this.event({ type: 'recordCommitted', epoch, dropped }),
+        failed,
+      );
   }
 
   private completed(action: CoordinatorAction & { type: 'notifyComplete' }): void {
@@ -246,14 +262,16 @@ export class CheckpointPerformer {
     let bytes = 0;
     for (const snapshot of this.snapshots.of(epoch)) bytes += snapshot.writtenBytes;
     const { directory } = store;
+    const start = this.snapshots.startOf(epoch);
     if (action.final) this.endAfter = { epoch, end: { type: 'finished' } };
     else if (action.stop !== undefined) this.endAfter = { epoch, end: { type: 'stopped', epoch } };
     this.attempt.broadcast({ type: 'complete', epoch, kind });
     this.attempt.completed({
       epoch,
-      path: directory === undefined ? undefined : `${directory}/${checkpointDirectoryName(epoch)}`,
+      kind,
+      path: start?.savepoint ?? (directory === undefined ? undefined : `${directory}/${checkpointDirectoryName(epoch)}`),
       bytes,
-      durationMs: clock.monotonic() - (this.snapshots.startOf(epoch)?.startedAt ?? 0),
+      durationMs: clock.monotonic() - (start?.startedAt ?? 0),
       final: action.final,
     });
     this.snapshots.forget(epoch);

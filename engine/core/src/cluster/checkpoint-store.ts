@@ -6,10 +6,10 @@ import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 export interface CheckpointStore {
   /** Where slots write state files; undefined: nothing is stored. */
   readonly directory: string | undefined;
-  /** Writes a checkpoint's metadata, durable. */
-  writeMetadata(metadata: CheckpointMetadata): Promise<void>;
+  /** Writes a checkpoint's metadata, durable. `savepoint`: the directory of a savepoint, which it then lies in. */
+  writeMetadata(metadata: CheckpointMetadata, savepoint: string | undefined): Promise<void>;
   /** The commit point: lists the checkpoint in the job record. Returns those that are no longer listed. */
-  commit(metadata: CheckpointMetadata): Promise<readonly CompletedCheckpoint[]>;
+  commit(metadata: CheckpointMetadata, savepoint: string | undefined): Promise<readonly CompletedCheckpoint[]>;
   /** Notes that everything of a checkpoint has been committed by the sinks. */
   noteCommitted(epoch: number): Promise<void>;
   reserveEpochs(): Promise<EpochInterval>;

@@ -6,6 +6,8 @@ import type { JobGraph } from '../plan/job-graph.js';
 /** An epoch from its trigger on. */
 export interface TriggeredEpoch {
   readonly kind: CheckpointKind;
+  /** Where a savepoint goes. */
+  readonly savepoint: string | undefined;
   /** Wall clock, ms since 1970. */
   readonly timestamp: number;
   /** Of the clock that does not go back, ms. */

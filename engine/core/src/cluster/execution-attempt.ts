@@ -21,6 +21,7 @@ export class ExecutionAttempt {
   private readonly sources = new Map<string, SourceCoordinator>();
   private readonly checkpoints: CheckpointPerformer;
   private readonly outcome: PromiseWithResolvers<AttemptOutcome> = Promise.withResolvers<AttemptOutcome>();
+  private readonly requests = new Map<string, PromiseWithResolvers<number>>();
   private settled = false;
   private deployed = 0;
 
@@ -35,15 +36,14 @@ export class ExecutionAttempt {
   }
 
   async run(): Promise<AttemptOutcome> {
-    try {
-      this.startSources();
-      // Not awaited: while it waits for slots the attempt may be cancelled.
-      this.slots.start().catch((error: unknown) => this.fail(error, undefined));
-    } catch (error) {
-      this.fail(error, undefined);
-    }
+    // Not awaited: while it waits for slots the attempt may be cancelled. Sources begin when there are slots to give splits to.
+    this.slots
+      .start()
+      .then(() => this.startSources())
+      .catch((error: unknown) => this.fail(error, undefined));
     const outcome = await this.outcome.promise;
     this.checkpoints.end();
+    for (const request of this.requests.values()) request.reject(checkpointRefused('the attempt has ended'));
     for (const source of this.sources.values()) source.close();
     await this.slots.close(this.options.clock);
     await this.slots.kill();
@@ -51,9 +51,16 @@ export class ExecutionAttempt {
     return outcome;
   }
 
-  /** Asks for a checkpoint; `stop` ends the job after it. */
-  request(request: CheckpointRequest): void {
+  /** Asks for a checkpoint; `stop` ends the job after it. Resolves with its number when it is complete; rejects with CHECKPOINT_FAILED. */
+  async request(request: CheckpointRequest): Promise<number> {
+    const answer = Promise.withResolvers<number>();
+    this.requests.set(request.id, answer);
     this.checkpoints.request(request);
+    try {
+      return await answer.promise;
+    } finally {
+      this.requests.delete(request.id);
+    }
   }
 
   cancel(): void {
@@ -97,6 +104,9 @@ export class ExecutionAttempt {
         broadcast: (message) => this.broadcast(message),
         enumeratorStates: () => new Map([...this.sources].map(([vertexId, source]) => [vertexId, { inline: source.snapshot() }])),
         completed: (report) => observer.checkpointCompleted(report),
+        triggered: (epoch, kind) => observer.checkpointTriggered(epoch, kind),
+        answered: (request, epoch) => this.requests.get(request.id)?.resolve(epoch),
+        refused: ({ id }, reason) => this.requests.get(id)?.reject(checkpointRefused(reason)),
         failedCheckpoint: (epoch, reason) => observer.checkpointFailed(epoch, reason),
         ended: (end) => this.settle(end),
         stopRefused: () => this.settle({ type: 'cancelled' }),
@@ -113,6 +123,7 @@ export class ExecutionAttempt {
   }
 
   private startSources(): void {
+    if (this.settled) return;
     const { program, graph, restore, clock, disk } = this.options;
     for (const vertex of graph.vertices) {
       const implementation = program.implementations.get(vertex.id);
@@ -186,4 +197,10 @@ export class ExecutionAttempt {
         break;
     }
   }
+}
+
+function checkpointRefused(reason: string): MillstreamError {
+  return new MillstreamError('CHECKPOINT_FAILED', `Cannot complete the checkpoint that was asked for: ${reason.replace(/\.$/, '')}.`, {
+    retryable: true,
+  });
 }

@@ -1,4 +1,6 @@
 /** Checkpoints of a run in its job directory: storage, job record and retention behind the attempt's store contract. */
+
+import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
 import {
   addCheckpoint,
   type CompletedCheckpoint,
@@ -14,35 +16,41 @@ import { CheckpointRetention } from '../checkpoint/retention.js';
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import { checkpointDirectoryName, SHARED_DIRECTORY } from '../checkpoint/state-path.js';
 import type { CheckpointStorage } from '../checkpoint/storage.js';
-import type { Disk } from '../common/disk.js';
 import { diskErrorCode } from '../common/disk-error.js';
+import { MillstreamError } from '../common/errors.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 
 export class JobDirectoryStore implements CheckpointStore {
   readonly directory: string;
   readonly storage: CheckpointStorage;
-  private readonly disk: Disk;
+  private readonly files: CheckpointFiles;
   private readonly records: JobRecordStore;
   private readonly retention: CheckpointRetention;
   private readonly retained: number;
+  private readonly term: number;
   private version: number;
+  /** A change of which it is not known whether it was made, and why. */
+  private unconfirmed: { readonly record: JobRecord; readonly error: unknown } | undefined;
   private current: JobRecord;
 
   constructor(options: {
-    disk: Disk;
+    files: CheckpointFiles;
     storage: CheckpointStorage;
     records: JobRecordStore;
     version: number;
     record: JobRecord;
     /** Completed checkpoints to keep. */
     retained: number;
+    /** The leader's. */
+    term: number;
   }) {
     this.storage = options.storage;
     this.directory = options.storage.directory;
-    this.disk = options.disk;
+    this.files = options.files;
     this.records = options.records;
-    this.retention = new CheckpointRetention(options.disk, this.directory);
+    this.retention = new CheckpointRetention(options.files, this.directory);
     this.retained = options.retained;
+    this.term = options.term;
     this.version = options.version;
     this.current = options.record;
   }
@@ -52,13 +60,34 @@ export class JobDirectoryStore implements CheckpointStore {
   }
 
   private async change(record: JobRecord): Promise<void> {
-    this.version = await this.records.compareAndSet(this.version, record);
+    // What was derived from the record before would undo a change that may have been made.
+    if (this.unconfirmed !== undefined && this.unconfirmed.record !== record) throw this.unconfirmed.error;
+    try {
+      this.version = await this.records.compareAndSet(this.version, record);
+    } catch (error) {
+      this.unconfirmed = { record, error };
+      throw error;
+    }
     this.current = record;
+    this.unconfirmed = undefined;
+  }
+
+  /**
+   * Settles a change whose outcome is unknown (an answer was lost): it is made now unless it was made then. Until then every other change
+   * is refused, with the same error. Throws JOB_RECORD_CONFLICT.
+   */
+  async settle(): Promise<void> {
+    if (this.unconfirmed !== undefined) await this.change(this.unconfirmed.record);
+  }
+
+  /** The first version of a run's record. `restoredFrom`: the checkpoint of another run that it starts from. */
+  async begin(restoredFrom: string | undefined): Promise<void> {
+    await this.change({ ...this.current, restoredFrom });
   }
 
   /** A new attempt: a fresh block of epochs; what earlier attempts left unfinished is removed. */
   async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval }> {
-    const { record, block } = startAttempt(this.current, this.current.term);
+    const { record, block } = startAttempt(this.current, this.term);
     await this.change(record);
     // Garbage costs space only.
     await this.records.removeLeftovers().catch(() => undefined);
@@ -66,14 +95,14 @@ export class JobDirectoryStore implements CheckpointStore {
     return { attempt: record.attempt, epochs: block };
   }
 
-  async writeMetadata(metadata: CheckpointMetadata): Promise<void> {
-    await this.storage.writeMetadata(metadata);
+  async writeMetadata(metadata: CheckpointMetadata, savepoint: string | undefined): Promise<void> {
+    await this.storage.writeMetadata(metadata, savepoint);
   }
 
-  async commit(metadata: CheckpointMetadata): Promise<readonly CompletedCheckpoint[]> {
+  async commit(metadata: CheckpointMetadata, savepoint: string | undefined): Promise<readonly CompletedCheckpoint[]> {
     const checkpoint: CompletedCheckpoint = {
       epoch: metadata.epoch,
-      path: checkpointDirectoryName(metadata.epoch),
+      path: savepoint ?? checkpointDirectoryName(metadata.epoch),
       kind: metadata.kind,
       timestamp: metadata.timestamp,
       committed: false,
@@ -107,16 +136,15 @@ export class JobDirectoryStore implements CheckpointStore {
 
   /** Removes everything of a finished run. Best effort: what stays costs space only. */
   async remove(): Promise<void> {
-    const { disk, directory } = this;
+    const { files, directory } = this;
     try {
       await this.retention.discardCheckpoints(this.current.checkpoints, { ...this.current, checkpoints: [] });
-      const shared = `${directory}/${SHARED_DIRECTORY}`;
-      for (const name of await disk.list(shared)) await disk.unlink(`${shared}/${name}`);
-      await disk.removeDirectory(shared);
-      for (const name of await disk.list(directory)) await disk.unlink(`${directory}/${name}`);
-      await disk.removeDirectory(directory);
+      for (const each of [`${directory}/${SHARED_DIRECTORY}`, directory]) {
+        for (const name of await files.list(each)) await files.remove(`${each}/${name}`);
+        await files.removeDirectory(each);
+      }
     } catch (error) {
-      if (diskErrorCode(error) === undefined) throw error;
+      if (diskErrorCode(error) === undefined && !(error instanceof MillstreamError)) throw error;
     }
   }
 }

@@ -6,17 +6,15 @@
  *                  ▲  │ failure, strategy allows
  *                  └──┘ restarting
  */
-import { resolve as resolvePath } from 'node:path';
-import { createJobRecord, type JobRecord, latestCheckpoint } from '../checkpoint/job-record.js';
-import { JobRecordStore } from '../checkpoint/job-record-store.js';
-import { checkRestore } from '../checkpoint/restore-check.js';
+import { FileSystems } from '../checkpoint/file-systems.js';
+import { latestCheckpoint } from '../checkpoint/job-record.js';
 import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
-import { entropySeed, seededRandom } from '../common/random.js';
+import { entropySeed, randomToken, seededRandom } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
@@ -25,13 +23,15 @@ import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-
 import { createLocalSlots } from './attempt-slots.js';
 import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
-import { JobDirectoryStore } from './job-directory-store.js';
+import type { JobDirectoryStore } from './job-directory-store.js';
 import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
+import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
-import { isFinal, offerPrevious, prepareDirectory } from './run-errors.js';
+import { checkRestorePoint, checkSinkTargets, openRunDirectory } from './run-directory.js';
+import { isFinal, offerPrevious } from './run-errors.js';
 
 /** Hears how a run goes; for progress and tests. */
 export interface RunObserver extends AttemptObserver {
@@ -55,7 +55,16 @@ export interface JobRunOptions {
   readonly options: RunOptions;
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
+  readonly files?: FileSystems;
   readonly observer: RunObserver;
+  /** The leader's. Default: 1. */
+  readonly term?: number;
+  /**
+   * The id of the run, so that another leader finds it: what a run of this id has left in its checkpoint directory is gone on with.
+   * Default: a new one.
+   */
+  readonly run?: string;
   /** Where slots run. Default: in threads of this process. */
   readonly createSlots?: AttemptOptions['createSlots'];
 }
@@ -65,6 +74,7 @@ export class JobRun {
   readonly run: string;
   readonly settings: RunSettings;
   private readonly options: JobRunOptions;
+  private readonly files: FileSystems;
   private strategy: RestartStrategy;
   private poison: PoisonRecordState = NO_POISON_RECORD;
   private attempt: ExecutionAttempt | undefined;
@@ -74,31 +84,46 @@ export class JobRun {
   private endedEarly = false;
   /** What `from` means. */
   private start: RestorePoint | undefined;
+  /** What the newest attempt restores. */
+  private point: RestorePoint | undefined;
   private pause: { wake: () => void } | undefined;
 
   constructor(options: JobRunOptions) {
     this.options = options;
+    const { disk, clock } = options;
+    this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
     const { plan } = options.program;
     this.settings = runSettings(plan, options.options);
     checkSinkTargets(options.program);
     this.graph = buildJobGraph(plan);
     const seed = options.options.seed ?? entropySeed();
-    this.run = seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
+    this.run = options.run ?? seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
     this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
   }
 
   /** Runs to the end. Throws the job's error if it fails. */
   async execute(): Promise<RunOutcome> {
     this.start = await this.open();
-    let point = this.start;
     for (;;) {
-      const { attempt, epochs } = await this.nextAttempt();
-      const shares = point === undefined ? undefined : await this.shares(point);
-      if (this.stopWanted !== undefined) return await this.cancelled();
-      const outcome = await this.runAttempt(attempt, epochs, shares, point?.path);
+      const outcome = await this.nextOutcome();
+      if (outcome === 'cancelled') return await this.cancelled();
+      if (outcome.type === 'stopped' && this.takeRescaling()) continue;
       if (outcome.type !== 'failed') return await this.ended(outcome);
-      if (!(await this.restartAfter(outcome, point))) return await this.cancelled();
-      point = (await this.latest()) ?? this.start;
+      if (!(await this.restartAfter(outcome))) return await this.cancelled();
+    }
+  }
+
+  /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
+  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled'> {
+    try {
+      this.point = (await this.latest()) ?? this.start;
+      const { attempt, epochs } = await this.nextAttempt();
+      const shares = this.point === undefined ? undefined : await this.shares(this.point);
+      if (this.stopWanted !== undefined) return 'cancelled';
+      return await this.runAttempt(attempt, epochs, shares, this.point?.path);
+    } catch (error) {
+      if (!(error instanceof MillstreamError && error.retryable)) throw error;
+      return { type: 'failed', error, position: undefined };
     }
   }
 
@@ -110,7 +135,68 @@ export class JobRun {
     }
     this.stopWanted = 'stop';
     this.directoryStore.ending = true;
-    this.attempt.request({ id: 'stop', kind: 'checkpoint', stop: 'suspend', directory: undefined });
+    // Refused, it cancels; what became of it is in the outcome.
+    this.attempt.request({ id: 'stop', kind: 'checkpoint', stop: 'suspend', directory: undefined }).catch(() => undefined);
+  }
+
+  /**
+   * Goes on at another parallelism (by vertex id), from a checkpoint that is taken for it. Resolves when the attempt with the former one has
+   * ended. Throws INVALID_REQUEST, CHECKPOINT_FAILED; the job then goes on as before.
+   */
+  async rescale(parallelism: ReadonlyMap<string, number>): Promise<void> {
+    const graph = rescaledJobGraph(this.graph, parallelism);
+    if (this.rescaling !== undefined || this.stopWanted !== undefined) {
+      throw new MillstreamError('REQUEST_CONFLICT', 'Cannot rescale the job: it is being stopped or rescaled already.');
+    }
+    this.rescaling = graph;
+    try {
+      await this.request('checkpoint', 'suspend', undefined);
+    } catch (error) {
+      this.rescaling = undefined;
+      throw error;
+    }
+  }
+
+  private rescaling: JobGraph | undefined;
+
+  /** The attempt was stopped only to go on at another parallelism. */
+  private takeRescaling(): boolean {
+    if (this.rescaling === undefined || this.stopWanted !== undefined) return false;
+    this.graph = this.rescaling;
+    this.rescaling = undefined;
+    return true;
+  }
+
+  /** Takes a checkpoint now. Resolves with its number when it is complete. Throws CHECKPOINT_FAILED. */
+  async checkpoint(): Promise<number> {
+    return await this.request('checkpoint', undefined, undefined);
+  }
+
+  /**
+   * Takes a savepoint into a new directory under `target`. `stop` ends the job after it: 'drain' as at the end of the input. Resolves with
+   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED.
+   */
+  async savepoint(target: string, stop: 'suspend' | 'drain' | undefined): Promise<string> {
+    const storage = this.directoryStore?.storage;
+    if (storage === undefined) throw noCheckpointDirectory();
+    await this.files.open(target);
+    const directory = await storage.prepareSavepoint(target, this.run, randomToken().slice(0, 12));
+    if (stop !== undefined && this.directoryStore !== undefined) {
+      this.stopWanted = 'stop';
+      this.directoryStore.ending = true;
+    }
+    await this.request('savepoint', stop, directory);
+    return directory;
+  }
+
+  private async request(
+    kind: 'checkpoint' | 'savepoint',
+    stop: 'suspend' | 'drain' | undefined,
+    directory: string | undefined,
+  ): Promise<number> {
+    if (this.directoryStore === undefined) throw noCheckpointDirectory();
+    if (this.attempt === undefined) throw new MillstreamError('CHECKPOINT_FAILED', 'Cannot take a checkpoint: the job is not running.');
+    return await this.attempt.request({ id: randomToken(), kind, stop, directory });
   }
 
   /** Ends the run at once. Completed checkpoints stay. */
@@ -139,45 +225,37 @@ export class JobRun {
   }
 
   private async open(): Promise<RestorePoint | undefined> {
-    const { disk, options, program } = this.options;
-    const point = options.from === undefined ? undefined : await openRestorePoint(disk, resolvePath(options.from));
-    if (point !== undefined) {
-      this.graph = restoredJobGraph(program.plan, point);
-      this.checkPoint(point);
-    }
-    if (this.settings.checkpointDirectory === undefined) return point;
-    const directory = resolvePath(this.settings.checkpointDirectory, `${safeName(program.plan.jobName)}-${this.run}`);
-    const storage = new CheckpointStorage(disk, directory);
-    await prepareDirectory(storage);
-    const records = new JobRecordStore(disk, directory, this.run);
-    const record: JobRecord = createJobRecord({
-      job: program.plan.jobName,
+    const { options, run } = this.options;
+    const from = async (): Promise<RestorePoint | undefined> =>
+      options.from === undefined ? undefined : await openRestorePoint(this.files, options.from);
+    // A new run makes its directory only when it can start.
+    const given = run === undefined ? await from() : undefined;
+    if (given !== undefined) this.restoreGraph(given);
+    this.directoryStore = await openRunDirectory({
+      files: this.files,
+      settings: this.settings,
+      plan: this.options.program.plan,
       run: this.run,
-      term: 1,
-      structuralHash: program.plan.structuralHash,
-      restoredFrom: point?.path,
+      term: this.options.term ?? 1,
+      takesOver: run !== undefined,
     });
-    const version = await records.compareAndSet(0, record);
-    this.directoryStore = new JobDirectoryStore({ disk, storage, records, version, record, retained: this.settings.retainedCheckpoints });
-    return point;
+    if (run === undefined) return await this.begun(given);
+    // Where this run has a checkpoint of its own, what it started from is of no use any more and may be gone.
+    const point = (await this.latest()) ?? (await from());
+    if (point !== undefined) this.restoreGraph(point);
+    return await this.begun(point);
   }
 
-  private checkPoint(point: RestorePoint): void {
+  private restoreGraph(point: RestorePoint): void {
     const { program, options } = this.options;
-    checkRestore(
-      point.metadata,
-      point.path,
-      {
-        jobName: program.plan.jobName,
-        operators: this.graph.vertices.flatMap((vertex) =>
-          vertex.chain.map(({ node }) => ({
-            operatorId: node.id,
-            maxParallelism: node.keyed ? vertex.maxParallelism : node.maxParallelism,
-          })),
-        ),
-      },
-      { allowNonRestoredState: options.allowNonRestoredState ?? false },
-    );
+    this.graph = restoredJobGraph(program.plan, point);
+    checkRestorePoint(point, program.plan.jobName, this.graph, options.allowNonRestoredState ?? false);
+  }
+
+  /** Writes the run's first record, unless there is one. */
+  private async begun(point: RestorePoint | undefined): Promise<RestorePoint | undefined> {
+    if (this.directoryStore?.record.attempt === 0) await this.directoryStore.begin(point?.path);
+    return point;
   }
 
   private async nextAttempt(): Promise<{ attempt: number; epochs: { first: number; last: number } }> {
@@ -190,15 +268,16 @@ export class JobRun {
   private readonly plainStore = new NoCheckpointStore();
 
   private async shares(point: RestorePoint): Promise<RestoreShares> {
-    const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.options.disk, point.path);
+    const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
     return await restoreShares(point, this.graph, storage);
   }
 
   private async latest(): Promise<RestorePoint | undefined> {
     const store = this.directoryStore;
+    await store?.settle();
     const checkpoint = store === undefined ? undefined : latestCheckpoint(store.record);
     if (store === undefined || checkpoint === undefined) return undefined;
-    return await openListed(this.options.disk, store.directory, store.record, checkpoint);
+    return await openListed(this.files, store.directory, store.record, checkpoint);
   }
 
   private async runAttempt(
@@ -268,11 +347,11 @@ export class JobRun {
   }
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */
-  private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }, point: RestorePoint | undefined): Promise<boolean> {
+  private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }): Promise<boolean> {
     const { clock, observer } = this.options;
     if (this.stopWanted !== undefined) return false;
     const { error, position } = outcome;
-    if (isFinal(error)) throw offerPrevious(error, point);
+    if (isFinal(error)) throw offerPrevious(error, this.point);
     const { state, poison } = recordFailure(this.poison, position);
     this.poison = state;
     if (poison && position !== undefined) throw poisonRecordError(position, error);
@@ -290,24 +369,9 @@ export class JobRun {
   }
 }
 
-/** Two sinks that write to the same place would take each other's files for leftovers. Throws INVALID_PLAN. */
-function checkSinkTargets(program: JobProgram): void {
-  const targets = new Map<string, string>();
-  for (const node of program.plan.nodes) {
-    const implementation = program.implementations.get(node.id);
-    const target = implementation?.type === 'sink' ? implementation.sink.target : undefined;
-    if (target === undefined) continue;
-    const other = targets.get(target);
-    if (other !== undefined) {
-      throw new MillstreamError(
-        'INVALID_PLAN',
-        `Cannot run the sinks "${other}" and "${node.name}": both write to '${target}'. Give each its own directory or partPrefix.`,
-      );
-    }
-    targets.set(target, node.name);
-  }
-}
-
-function safeName(name: string): string {
-  return name.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60) || 'job';
+function noCheckpointDirectory(): MillstreamError {
+  return new MillstreamError(
+    'CHECKPOINT_FAILED',
+    "Cannot take a checkpoint: the job has nowhere to put it. Set 'execution.checkpointing.dir' for the job or its cluster.",
+  );
 }

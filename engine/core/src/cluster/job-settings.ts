@@ -30,6 +30,8 @@ export interface RunSettings {
   readonly checkpoints: CheckpointConfig;
   /** Undefined: nothing is stored. */
   readonly checkpointDirectory: string | undefined;
+  /** Where savepoints go that name no place. */
+  readonly savepointDirectory: string | undefined;
   readonly retainedCheckpoints: number;
   readonly watermarkIntervalMs: number;
   readonly defaultParallelism: number;
@@ -53,6 +55,7 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
       tolerableFailures: options['execution.checkpointing.tolerable-failed-checkpoints'],
     },
     checkpointDirectory: directory ?? (intervalMs === undefined && run.from === undefined ? undefined : DEFAULT_CHECKPOINT_DIRECTORY),
+    savepointDirectory: options['execution.checkpointing.savepoint-dir'],
     retainedCheckpoints: options['execution.checkpointing.num-retained'],
     watermarkIntervalMs: options['pipeline.auto-watermark-interval'],
     defaultParallelism: options['parallelism.default'],

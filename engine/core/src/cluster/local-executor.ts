@@ -20,6 +20,7 @@ import { endProcess, stopOnSignals } from './stop-signals.js';
 export const SILENT_OBSERVER: RunObserver = {
   metrics: () => undefined,
   collected: () => undefined,
+  checkpointTriggered: () => undefined,
   checkpointCompleted: () => undefined,
   checkpointFailed: () => undefined,
   running: () => undefined,

@@ -49,6 +49,12 @@ export const ERROR_CODES = {
   CHECKPOINT_FAILED: 'internal',
   /** A slot did not close in time at the end of an attempt, and was ended. */
   CLOSE_TIMEOUT: 'user',
+  /** A TaskManager's process is gone, or does not answer. */
+  TASK_MANAGER_LOST: 'connector',
+  /** A program whose content is not what its hash says. */
+  ARTIFACT_CORRUPT: 'connector',
+  /** There are not enough free slots for a job. */
+  NO_RESOURCE_AVAILABLE: 'user',
   /** The same record failed three restarts in a row. */
   POISON_RECORD: 'user',
   /** Output that a checkpoint promised is gone. */
@@ -77,6 +83,10 @@ export const ERROR_CODES = {
   NO_KEYED_STATE: 'user',
   /** A slot ended without being asked to (crash, out of memory). */
   SLOT_LOST: 'internal',
+  /** A configuration file that is not there, or cannot be read as YAML. */
+  CONFIGURATION_UNREADABLE: 'user',
+  /** A package that a command or the configuration asks for and that is not installed. */
+  PACKAGE_NOT_INSTALLED: 'user',
   /** There is no program at the given path. */
   PROGRAM_NOT_FOUND: 'user',
   /** A program that cannot be bundled: it does not parse, or imports what is not there. */
@@ -91,6 +101,56 @@ export const ERROR_CODES = {
   INVALID_ARGUMENT: 'user',
   /** The job was stopped or cancelled before its end; `execute` does not resolve then. */
   JOB_STOPPED: 'user',
+  /** Nothing answers at the address, or not in time. */
+  CONNECTION_FAILED: 'connector',
+  /** A connection ended without being closed. */
+  CONNECTION_LOST: 'connector',
+  /** Another process listens on the port. */
+  ADDRESS_IN_USE: 'user',
+  /** An address that this machine does not have or may not listen on. */
+  ADDRESS_UNAVAILABLE: 'user',
+  /** An address beyond this machine without TLS and a token. */
+  INSECURE_ADDRESS: 'user',
+  /** The other end of a connection is of another version, or no part of Millstream. */
+  PROTOCOL_MISMATCH: 'user',
+  /** The other end of a connection has another token, or no certificate of the same authority. */
+  AUTHENTICATION_FAILED: 'user',
+  /** A message between processes that is larger than allowed. */
+  MESSAGE_TOO_LARGE: 'user',
+  /** A certificate or key that cannot be read, made or used. */
+  CERTIFICATE_INVALID: 'user',
+  /** Certificates that are there already and were not to be replaced. */
+  CERTIFICATE_EXISTS: 'user',
+  /** There is no such job, vertex, checkpoint, artifact or operation. */
+  NOT_FOUND: 'user',
+  /** A request that REST cannot read, or with values that cannot be. */
+  INVALID_REQUEST: 'user',
+  /** A request without a token, or with one that the cluster does not know. */
+  UNAUTHORIZED: 'user',
+  /** A request that its token's role, or the cluster's settings, do not allow. */
+  FORBIDDEN: 'user',
+  /** A request or an upload beyond its limit. */
+  REQUEST_TOO_LARGE: 'user',
+  /** A request that the state of what it names does not allow. */
+  REQUEST_CONFLICT: 'user',
+  /** No JobManager answers, or none that leads. */
+  CLUSTER_UNAVAILABLE: 'connector',
+  /** REST beyond the loopback interface without tokens. */
+  REST_UNPROTECTED: 'user',
+  /** Records cannot travel any more between two TaskManagers of an attempt. */
+  EXCHANGE_FAILED: 'internal',
+  /** A bucket of an object store that does not exist. */
+  STORAGE_BUCKET_MISSING: 'user',
+  /** An object store that refuses the credentials, or what they may do. */
+  STORAGE_ACCESS_DENIED: 'user',
+  /** An object store that does not answer, or not in time. */
+  STORAGE_UNREACHABLE: 'connector',
+  /** An object store that refuses a request, or fails at it. */
+  STORAGE_REQUEST_FAILED: 'connector',
+  /** An object store that ignores the conditions of conditional writes. */
+  STORAGE_NOT_CONDITIONAL: 'user',
+  /** A path of a file system that Millstream does not know. */
+  STORAGE_UNKNOWN: 'user',
 } as const;
 
 /** Who has to act: the user's program or options, a system outside, or the engine. */

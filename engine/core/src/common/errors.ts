@@ -48,3 +48,11 @@ export class MillstreamError extends Error {
 export function invariant(condition: boolean, message: string): asserts condition {
   if (!condition) throw new MillstreamError('INTERNAL', `${message}. This is a defect of Millstream; please report it.`);
 }
+
+/** The error itself, or an `INTERNAL` one with its message and stack. */
+export function asMillstreamError(error: unknown): MillstreamError {
+  if (error instanceof MillstreamError) return error;
+  const typed = new MillstreamError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  if (error instanceof Error && error.stack !== undefined) typed.stack = error.stack;
+  return typed;
+}

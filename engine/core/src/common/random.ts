@@ -1,5 +1,6 @@
 /** Randomness comes only through this interface: seeded, so that a run can be repeated. */
 
+/** A source of random numbers. */
 export interface Random {
   /** The next integer in [0, 2^32). */
   uint32(): number;
@@ -34,4 +35,9 @@ export function seededRandom(seed: number): Random {
 /** A seed that differs from process to process; the only unseeded randomness of the engine. */
 export function entropySeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] as number;
+}
+
+/** 128 unguessable bits as 32 hexadecimal digits. */
+export function randomToken(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex');
 }

@@ -1,7 +1,5 @@
 /** The types that options have: how a value is read, from text or a typed value, and what an error says is allowed. */
-import type { OptionDeclaration } from './options.js';
-
-type OptionScalar = string | number | boolean;
+import type { OptionDeclaration, OptionScalar } from './option-declaration.js';
 
 /** The value, or undefined if `input` is not allowed. Durations in ms, memory in bytes. */
 export function readOption(option: OptionDeclaration, input: unknown): OptionScalar | undefined {
@@ -45,6 +43,13 @@ export function allowedValues(option: OptionDeclaration): string {
     case 'memory':
       return 'an amount of memory such as "64 mb", "512 kb", or a number of bytes';
   }
+}
+
+/** A value as text that reads as the same value: 600000 ms → "10 min", 67108864 bytes → "64 mb". */
+export function writeOption(option: OptionDeclaration, value: OptionScalar): string {
+  if (typeof value !== 'number') return String(value);
+  if (option.type === 'duration' && value >= 0) return value === 0 ? '0 ms' : writeQuantity(value, SHOWN_DURATIONS);
+  return option.type === 'memory' ? writeQuantity(value, SHOWN_MEMORY) : String(value);
 }
 
 function bounds(minimum: number | undefined, maximum: number | undefined): string {
@@ -91,6 +96,27 @@ const MEMORY_UNITS: ReadonlyMap<string, number> = unitTable([
   [1024 ** 2, 'm', 'mb', 'mib'],
   [1024 ** 3, 'g', 'gb', 'gib'],
 ]);
+
+const SHOWN_DURATIONS = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1000, 's'],
+  [1, 'ms'],
+] as const;
+
+const SHOWN_MEMORY = [
+  [1024 ** 3, 'gb'],
+  [1024 ** 2, 'mb'],
+  [1024, 'kb'],
+  [1, 'b'],
+] as const;
+
+/** In the largest unit that gives a whole number. */
+function writeQuantity(value: number, units: readonly (readonly [number, string])[]): string {
+  for (const [factor, name] of units) if (value % factor === 0) return `${value / factor} ${name}`;
+  return String(value);
+}
 
 function unitTable(rows: readonly (readonly [number, ...string[]])[]): ReadonlyMap<string, number> {
   return new Map(rows.flatMap(([factor, ...names]) => names.map((name): [string, number] => [name, factor])));

@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readOption } from './option-type.js';
-import { OPTIONS, type OptionDeclaration } from './options.js';
-import { parseOption, parseOptions, resolveOptions } from './resolve-options.js';
+import type { OptionDeclaration } from './option-declaration.js';
+import { readOption, writeOption } from './option-type.js';
+import { OPTIONS } from './options.js';
+import { parseOption, parseOptions, parseRow, resolveOptions } from './resolve-options.js';
 
 const table: [string, OptionDeclaration][] = Object.entries(OPTIONS);
 
@@ -9,6 +11,17 @@ describe('the table of options', () => {
   it.each(table)('%s has a valid default and an explanation', (_key, option) => {
     if (option.default !== undefined) expect(readOption(option, option.default)).not.toBeUndefined();
     expect(option.doc).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it('has no key that another one continues: both could not be written as nested maps', () => {
+    const keys = Object.keys(OPTIONS);
+    expect(keys.filter((key) => keys.some((other) => other.startsWith(`${key}.`)))).toEqual([]);
+  });
+
+  it('has secrets of text only, without a default', () => {
+    const secrets = table.filter(([, option]) => option.secret === true);
+    expect(secrets.map(([key]) => key)).toContain('security.rest.token.admin');
+    expect(secrets.filter(([, option]) => option.type !== 'text' || option.default !== undefined)).toEqual([]);
   });
 
   it('resolves to Flink’s defaults', () => {
@@ -57,6 +70,28 @@ describe('values', () => {
     expect(parseOption('execution.buffer-timeout.interval', '-1')).toBe(-1);
   });
 
+  it.each<[OptionDeclaration['type'], number, string]>([
+    ['duration', 0, '0 ms'],
+    ['duration', -1, '-1'],
+    ['duration', 250, '250 ms'],
+    ['duration', 90_000, '90 s'],
+    ['duration', 172_800_000, '2 d'],
+    ['memory', 1023, '1023 b'],
+    ['memory', 64 * 1024 * 1024, '64 mb'],
+    ['integer', 60_000, '60000'],
+  ])('are written as text: %s %d is %s', (type, value, text) => {
+    expect(writeOption({ type, scope: 'job', doc: '' } as OptionDeclaration, value)).toBe(text);
+  });
+
+  it('are the same when they are written and read again', () => {
+    const types = fc.constantFrom<OptionDeclaration['type']>('duration', 'memory', 'integer');
+    const property = fc.property(types, fc.integer({ min: 1, max: 2 ** 40 }), (type, value) => {
+      const option = { type, scope: 'job', doc: '' } as OptionDeclaration;
+      expect(readOption(option, writeOption(option, value))).toBe(value);
+    });
+    fc.assert(property, { seed: 4, numRuns: 1000 });
+  });
+
   it('that are undefined are left out', () => {
     expect(parseOptions({ 'pipeline.name': undefined, 'parallelism.default': 2 })).toEqual({ 'parallelism.default': 2 });
   });
@@ -85,7 +120,19 @@ describe('errors', () => {
   it('name the nearest key for an unknown one', () => {
     expect(() => parseOptions({ 'execution.checkpoint.interval': 1 })).toThrow(/Did you mean "execution.checkpointing.interval"\?/);
     expect(() => parseOptions({ 'Parallelism.Default': 1 })).toThrow(/Did you mean "parallelism.default"\?/);
-    expect(() => parseOptions({ colour: 'blue' })).toThrow(/no such option\. Known options: parallelism\.default,/);
+    expect(() => parseOptions({ colour: 'blue' })).toThrow(/no such option\. "millstream config --all" lists all options\./);
     expect(() => parseOptions({ toString: 1 })).toThrow(/no such option/);
+  });
+
+  it('refuse an option that nothing reads yet', () => {
+    expect(() => parseRow({ 'a.b': { type: 'integer', pending: true, scope: 'job', doc: '' } }, 'a.b', 1)).toThrow(/no such option/);
+  });
+
+  it.each([
+    ['jobmanager', 'the jobmanager'],
+    ['cluster', 'the processes of the cluster'],
+  ] as const)('refuse an option of the %s for a job', (scope, reader) => {
+    const setForJob = (): unknown => parseRow({ 'a.b': { type: 'integer', scope, doc: '' } }, 'a.b', 1);
+    expect(setForJob).toThrow(`Cannot set option "a.b" for a job: it is read by ${reader}. Set it in their configuration.`);
   });
 });

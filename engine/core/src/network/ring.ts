@@ -22,7 +22,8 @@ const HEAD = 0;
 /** A cache line apart, so that the two sides do not invalidate each other's line with every store. */
 const TAIL = 16;
 const HEADER_BYTES = 128;
-const SLOT_HEADER_BYTES = 8;
+/** Of a slot, and so of a frame on its way between processes: kind, length. */
+export const SLOT_HEADER_BYTES = 8;
 
 export interface RingLayout {
   /** A power of two: counters are mod 2^32, and after they wrap each must still name the same slot. */
@@ -99,6 +100,17 @@ export class RingReader extends RingSide {
     this.kind = header[0] as number;
     this.length = header[1] as number;
     return this.payloads[at] as RawBuffer;
+  }
+
+  /**
+   * The oldest frame with its header in one piece, `tag` in place of its kind: what a relay sends without a copy of its own. Only after
+   * `peek` found the frame; valid until `release`.
+   */
+  framed(tag: number): Uint8Array {
+    const at = (this.tail >>> 0) % this.slots;
+    (this.headers[at] as Int32Array)[0] = tag;
+    const payload = this.payloads[at] as RawBuffer;
+    return new Uint8Array(payload.buffer, payload.byteOffset - SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + this.length);
   }
 
   /** Gives the oldest frame's slot back. True if the ring was full before, so that the producer may be asleep. */

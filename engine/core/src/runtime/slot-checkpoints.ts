@@ -19,6 +19,7 @@ import {
 import type { Clock } from '../common/clock.js';
 import { chainFailure } from './chain-failure.js';
 import { describeFailure } from './failure-description.js';
+import { LateStateFile } from './late-state-file.js';
 import { encodeValue } from './operator-state.js';
 import type { FromSlot } from './slot-messages.js';
 import { type KeyedPart, type OperatorPart, SnapshotWriter, type StateFileWriter } from './snapshot-writer.js';
@@ -32,8 +33,14 @@ const SLICE_ROWS = 500;
 /** How long a turn may serialise, ms: short against a turn's work, so that records go on. */
 const SLICE_MS = 2;
 
-/** Makes the writer of a state file of an operator. `part`: see `StateFileId`. */
-export type CreateStateFile = (task: Task, operatorId: string, epoch: number, part: 'keyed' | 'state') => StateFileWriter;
+/** Makes the writer of a state file of an operator. `part` and `savepoint`: see `StateFileId`. */
+export type CreateStateFile = (
+  task: Task,
+  operatorId: string,
+  epoch: number,
+  part: 'keyed' | 'state',
+  savepoint: string | undefined,
+) => StateFileWriter;
 
 export interface SlotCheckpointsOptions {
   readonly clock: Clock;
@@ -60,6 +67,8 @@ export class SlotCheckpoints {
   private readonly tasks: TaskSnapshots[] = [];
   /** Epochs up to this one that are not complete were given up: their barriers are passed on without a snapshot. */
   private abortedEpoch = 0;
+  /** Where savepoints go, by epoch; asked for or told, whichever comes first. */
+  private readonly savepoints = new Map<number, PromiseWithResolvers<string | undefined>>();
   /** Commits that have not ended. */
   private readonly committing = new Set<Promise<unknown>>();
 
@@ -69,6 +78,26 @@ export class SlotCheckpoints {
 
   add(built: BuiltTask): void {
     this.tasks.push({ built, confirmed: new Map(), acknowledged: new Map(), running: undefined, finishing: new Set() });
+  }
+
+  /** The coordinator has triggered a savepoint that goes to this directory; undefined: beside the checkpoints. */
+  savepointTo(epoch: number, directory: string | undefined): void {
+    this.savepoint(epoch).resolve(directory);
+  }
+
+  private savepoint(epoch: number): PromiseWithResolvers<string | undefined> {
+    let place = this.savepoints.get(epoch);
+    if (place === undefined) {
+      place = Promise.withResolvers<string | undefined>();
+      this.savepoints.set(epoch, place);
+    }
+    return place;
+  }
+
+  private createFile(task: Task, operatorId: string, { epoch, savepoint }: Barrier, part: 'keyed' | 'state'): StateFileWriter {
+    const create = this.options.stateFile as CreateStateFile;
+    if (savepoint !== true) return create(task, operatorId, epoch, part, undefined);
+    return new LateStateFile(this.savepoint(epoch).promise.then((directory) => create(task, operatorId, epoch, part, directory)));
   }
 
   /** Called by a task between two elements: begins its snapshot. */
@@ -86,8 +115,7 @@ export class SlotCheckpoints {
     for (const operator of task.operators) {
       try {
         operators.push(this.operatorPart(entry, operator, barrier));
-        if (operator.keyed !== undefined && this.options.stateFile !== undefined)
-          keyed.push(this.keyedPart(entry, operator, barrier, this.options.stateFile));
+        if (operator.keyed !== undefined && this.options.stateFile !== undefined) keyed.push(this.keyedPart(entry, operator, barrier));
       } catch (error) {
         throw chainFailure(operator.index, -1, error);
       }
@@ -95,14 +123,15 @@ export class SlotCheckpoints {
     entry.running = new SnapshotWriter(barrier.epoch, keyed, operators);
   }
 
-  private operatorPart(entry: TaskSnapshots, operator: TaskOperator, { epoch }: Barrier): OperatorPart {
+  private operatorPart(entry: TaskSnapshots, operator: TaskOperator, barrier: Barrier): OperatorPart {
+    const { epoch } = barrier;
     operator.operator?.snapshotState?.(epoch);
     const committables = operator.operator?.prepareCommit?.(epoch) as Promise<readonly Uint8Array[]> | undefined;
     // An unhandled rejection must not end the process; `finish` reports it.
     committables?.catch(() => undefined);
     const state = operator.states.encode();
     const isInline = state === undefined || this.options.stateFile === undefined || state.length <= INLINE_STATE_BYTES_MAX;
-    const stateFile = isInline ? undefined : this.options.stateFile?.(entry.built.task, operator.node.id, epoch, 'state');
+    const stateFile = isInline ? undefined : this.createFile(entry.built.task, operator.node.id, barrier, 'state');
     if (!isInline) stateFile?.write(state);
     const snapshot = this.operatorSnapshot(entry, operator);
     return {
@@ -113,10 +142,10 @@ export class SlotCheckpoints {
     };
   }
 
-  private keyedPart(entry: TaskSnapshots, operator: TaskOperator, barrier: Barrier, createFile: CreateStateFile): KeyedPart {
+  private keyedPart(entry: TaskSnapshots, operator: TaskOperator, barrier: Barrier): KeyedPart {
     const backend = operator.keyed as NonNullable<TaskOperator['keyed']>;
     const { epoch, completed, savepoint = false } = barrier;
-    const file = createFile(entry.built.task, operator.node.id, epoch, 'keyed');
+    const file = this.createFile(entry.built.task, operator.node.id, barrier, 'keyed');
     const snapshot = backend.startSnapshot(epoch, completed, file, savepoint);
     return { operatorId: operator.node.id, backend, snapshot, file, before: entry.confirmed.get(operator.node.id) ?? [] };
   }
@@ -184,6 +213,7 @@ export class SlotCheckpoints {
 
   /** Sinks commit what it covers. A savepoint is not what the next delta follows, whatever becomes of it later: it is the user's. */
   complete(epoch: number, kind: CheckpointKind): void {
+    this.savepoints.delete(epoch);
     const work: Promise<void>[] = [];
     for (const entry of this.tasks) {
       if (kind === 'checkpoint') this.confirm(entry, epoch);
@@ -217,6 +247,7 @@ export class SlotCheckpoints {
 
   abort(epoch: number): void {
     this.abortedEpoch = Math.max(this.abortedEpoch, epoch);
+    this.savepoints.delete(epoch);
     for (const entry of this.tasks) {
       const unfinished = entry.running?.epoch === epoch ? entry.running : [...entry.finishing].find((writer) => writer.epoch === epoch);
       if (entry.running === unfinished) entry.running = undefined;

@@ -65,7 +65,14 @@ export type ToSlot =
   | { readonly type: 'noMoreSplits'; readonly vertexId: string; readonly subtask: number }
   | { readonly type: 'align'; readonly vertexId: string; readonly maxWatermark: number }
   /** `completed`: the newest complete one of kind 'checkpoint', which deltas may be relative to; 0: none. */
-  | { readonly type: 'trigger'; readonly epoch: number; readonly kind: CheckpointKind; readonly completed: number }
+  | {
+      readonly type: 'trigger';
+      readonly epoch: number;
+      readonly kind: CheckpointKind;
+      readonly completed: number;
+      /** Where a savepoint goes. */
+      readonly savepoint: string | undefined;
+    }
   | { readonly type: 'complete'; readonly epoch: number; readonly kind: CheckpointKind }
   | { readonly type: 'abort'; readonly epoch: number }
   /** Stop running and close everything, user functions too. Also after a failure. */

@@ -7,6 +7,7 @@
  */
 import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
+import { FileSystems } from '../checkpoint/file-systems.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { isCodeGenerationAllowed } from '../codec/generated-function.js';
 import type { Clock } from '../common/clock.js';
@@ -14,7 +15,7 @@ import { systemClock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { hashKey } from '../common/hash.js';
 import { nodeDisk } from '../common/node-disk.js';
-import { seededRandom } from '../common/random.js';
+import { entropySeed, seededRandom } from '../common/random.js';
 import type { OperatorImplementation } from '../operators/operator.js';
 import type { JobProgram } from '../plan/plan.js';
 import { collectImplementation } from './collect-sink.js';
@@ -89,8 +90,7 @@ class SlotWorker {
     this.wakeWord = new Int32Array(deployment.wakeWords);
     this.wakeIndex = deployment.wakeIndexes[deployment.slot] as number;
     const program = await evaluateArtifact(this.artifact);
-    const storage =
-      deployment.checkpointDirectory === undefined ? undefined : new CheckpointStorage(this.disk, deployment.checkpointDirectory);
+    const storage = await this.openStorage(deployment.checkpointDirectory);
     const slot = new Slot({
       clock: this.clock,
       send: (message) => this.send(message),
@@ -98,7 +98,7 @@ class SlotWorker {
       stateFile:
         storage === undefined
           ? undefined
-          : (task, operatorId, epoch, part) =>
+          : (task, operatorId, epoch, part, savepoint) =>
               storage.createStateFile({
                 run: deployment.run,
                 attempt: deployment.attempt,
@@ -106,6 +106,7 @@ class SlotWorker {
                 subtaskIndex: task.options.subtaskIndex,
                 epoch,
                 part,
+                savepoint,
               }),
     });
     this.slot = slot;
@@ -113,6 +114,13 @@ class SlotWorker {
     await slot.open();
     if (deployment.sampleDelays) this.sampler = new DelaySampler(this.clock);
     this.send({ type: 'deployed' });
+  }
+
+  private async openStorage(directory: string | undefined): Promise<CheckpointStorage | undefined> {
+    if (directory === undefined) return undefined;
+    const files = new FileSystems({ disk: this.disk, clock: this.clock, random: seededRandom(entropySeed()) });
+    await files.open(directory);
+    return new CheckpointStorage(files, directory);
   }
 
   private async buildTasks(

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { JobBuilder } from '../api/job-builder.js';
 import { StreamExecutionEnvironment } from '../api/stream-execution-environment.js';
 import { streams } from '../api/streams.js';
+import { DiskCheckpointFiles } from '../checkpoint/disk-checkpoint-files.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { createDiskError } from '../common/disk-error.js';
 import { MemoryDisk } from '../common/memory-disk.js';
@@ -193,7 +194,7 @@ class SlotRig {
 
   static async build(define: (env: StreamExecutionEnvironment, rig: SlotRig) => void = defaultJob): Promise<SlotRig> {
     const disk = new MemoryDisk();
-    const storage = new CheckpointStorage(disk, DIRECTORY);
+    const storage = new CheckpointStorage(new DiskCheckpointFiles(disk), DIRECTORY);
     await storage.prepare();
     const rig = new SlotRig(storage);
     Object.assign(rig, { disk });
@@ -266,7 +267,7 @@ class SlotRig {
   }
 
   trigger(epoch: number, completed = 0): Promise<void> {
-    return this.handle({ type: 'trigger', epoch, completed, kind: 'checkpoint' });
+    return this.handle({ type: 'trigger', epoch, completed, kind: 'checkpoint', savepoint: undefined });
   }
 
   of<T extends FromSlot['type']>(type: T): Extract<FromSlot, { type: T }>[] {
@@ -398,7 +399,7 @@ describe('a checkpoint', () => {
     await rig.trigger(1);
     await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
     await rig.push(1);
-    await rig.handle({ type: 'trigger', epoch: 2, completed: 1, kind: 'savepoint' });
+    await rig.handle({ type: 'trigger', epoch: 2, completed: 1, kind: 'savepoint', savepoint: undefined });
     const committed = rig.sink.committed.length;
     await rig.handle({ type: 'complete', epoch: 2, kind: 'savepoint' });
     expect(rig.sink.committed.length).toBe(committed + 1);
@@ -410,7 +411,7 @@ describe('a checkpoint', () => {
 
   it('that is aborted before its barrier was seen makes no snapshot, passes its barrier on, and leaves the next one whole', async () => {
     await rig.push(1);
-    rig.slot.handle({ type: 'trigger', epoch: 1, completed: 0, kind: 'checkpoint' });
+    rig.slot.handle({ type: 'trigger', epoch: 1, completed: 0, kind: 'checkpoint', savepoint: undefined });
     rig.slot.handle({ type: 'abort', epoch: 1 });
     await rig.settle();
     expect([rig.acknowledged(1), rig.stateFiles(), rig.of('declined')]).toEqual([[], [], []]);

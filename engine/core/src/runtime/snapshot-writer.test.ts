@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { DiskCheckpointFiles } from '../checkpoint/disk-checkpoint-files.js';
 import { EMPTY_OPERATOR_SNAPSHOT, INLINE_STATE_BYTES_MAX } from '../checkpoint/snapshot.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { MemoryDisk } from '../common/memory-disk.js';
@@ -10,7 +11,7 @@ let disk: MemoryDisk;
 let storage: CheckpointStorage;
 beforeEach(async () => {
   disk = new MemoryDisk();
-  storage = new CheckpointStorage(disk, '/job');
+  storage = new CheckpointStorage(new DiskCheckpointFiles(disk), '/job');
   await storage.prepare();
 });
 

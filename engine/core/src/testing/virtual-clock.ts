@@ -6,6 +6,7 @@ interface PendingCall {
   readonly callback: () => void;
 }
 
+/** A clock that a test moves. */
 export class VirtualClock implements Clock {
   private time: number;
   private readonly pending: PendingCall[] = [];
@@ -48,6 +49,15 @@ export class VirtualClock implements Clock {
 
   advanceBy(ms: number): void {
     this.advanceTo(this.time + ms);
+  }
+
+  /** Moves the time to the next scheduled call and runs it alone; false if there is none. */
+  runNext(): boolean {
+    const first = this.pending.shift();
+    if (first === undefined) return false;
+    this.time = Math.max(this.time, first.time);
+    first.callback();
+    return true;
   }
 
   /** When the next scheduled call is due; Infinity if there is none. */

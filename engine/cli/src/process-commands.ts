@@ -1,0 +1,52 @@
+/** `millstream jobmanager` and `millstream taskmanager`: processes of a cluster. */
+import { MillstreamError } from 'millstream';
+import { loadOptionalPackage } from './load-optional-package.js';
+import { WrongUsage } from './report-error.js';
+
+/** The commands' options, as they were written. */
+export interface ProcessFlags {
+  readonly config?: string;
+  readonly define?: Record<string, string>;
+}
+
+type ClusterPackage = typeof import('@millstream/cluster');
+type ConfigurationPackage = typeof import('@millstream/cluster/configuration');
+type Loaded = Awaited<ReturnType<ConfigurationPackage['loadConfiguration']>>['configuration'];
+
+async function load(flags: ProcessFlags, purpose: string): Promise<{ readonly cluster: ClusterPackage; readonly configuration: Loaded }> {
+  const cluster = await loadOptionalPackage('@millstream/cluster', purpose, async () => await import('@millstream/cluster'));
+  const { loadConfiguration } = await import('@millstream/cluster/configuration');
+  const sources = { file: flags.config, environment: process.env, definitions: flags.define };
+  const { configuration } = await loadConfiguration(sources).catch((error: unknown) => {
+    throw error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
+  });
+  return { cluster, configuration };
+}
+
+/** Resolves with the first signal to stop. */
+async function stopSignal(): Promise<string> {
+  return await new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+/** Runs until a signal, or until somebody asks for the end through REST. */
+export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
+  const { cluster, configuration } = await load(flags, 'run a JobManager');
+  const log = cluster.createLog(configuration.options, 'jobmanager');
+  const stopped = stopSignal();
+  const jobManager = await cluster.startJobManager(configuration, log);
+  const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
+  log.info({ reason }, 'JobManager stops');
+  await jobManager.stop();
+}
+
+/** Runs until a signal. */
+export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
+  const { cluster, configuration } = await load(flags, 'run a TaskManager');
+  const log = cluster.createLog(configuration.options, 'taskmanager');
+  const stopped = stopSignal();
+  const taskManager = await cluster.startTaskManager(configuration.options, log);
+  log.info({ reason: await stopped }, 'TaskManager stops');
+  await taskManager.stop();
+}

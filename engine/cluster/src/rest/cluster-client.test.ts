@@ -1,0 +1,249 @@
+/** The client against a server: every method says what the gateway says, errors arrive typed, and a change of the leader is waited for. */
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClusterClient, type ClusterClientOptions, type ClusterGateway, type ModelGateway } from 'millstream/cluster';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCertificates } from '../certificates.js';
+import { JOB_ID, type MemoryCluster, memoryCluster, vertexIds } from './memory-cluster.test.support.js';
+import type { RestServerOptions } from './rest-options.js';
+import { type RestServer, startRestServer } from './rest-server.js';
+
+let cluster: MemoryCluster;
+let gateway: ModelGateway;
+let server: RestServer;
+let options: RestServerOptions;
+let client: ClusterClient;
+const others: Server[] = [];
+
+beforeEach(async () => {
+  ({ cluster, gateway } = await memoryCluster());
+  options = { gateway, port: 0, submit: true, version: '0.1.0' };
+  server = await startRestServer(options);
+  client = connect();
+});
+
+afterEach(async () => {
+  await server.close();
+  for (const other of others.splice(0)) other.close();
+});
+
+function connect(changes: Partial<ClusterClientOptions> = {}): ClusterClient {
+  return new ClusterClient({ addresses: [server.url], retryMs: 0, ...changes });
+}
+
+/** A server that is none of ours. Returns its address. */
+async function otherServer(answer: (count: number) => { status: number; body: string } | 'reset'): Promise<string> {
+  let count = 0;
+  const other = createServer((_request, response) => {
+    const what = answer(++count);
+    if (what === 'reset') response.socket?.destroy();
+    else response.writeHead(what.status).end(what.body);
+  });
+  others.push(other);
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+}
+
+async function* content(text: string): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(text);
+}
+
+/** Durations go on between two answers. */
+function still(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (key, part) => (['duration', 'now', 'end-timestamp', 'value', 'uploaded'].includes(key) ? 0 : part)),
+  );
+}
+
+describe('ClusterClient', () => {
+  it('reads what the gateway says', async () => {
+    await cluster.takeCheckpoint(JOB_ID, 'checkpoint');
+    cluster.fail(JOB_ID, new Error('x'));
+    const vertex = { jobId: JOB_ID, vertexId: vertexIds(cluster).sum };
+    const reads: ((from: ClusterGateway) => Promise<unknown>)[] = [
+      (from) => from.ready(),
+      (from) => from.overview(),
+      (from) => from.dashboardConfiguration(),
+      (from) => from.clusterConfiguration(),
+      (from) => from.taskManagers(),
+      (from) => from.taskManager('tm-1'),
+      (from) => from.metrics({ type: 'jobmanager' }, ['heapUsed']),
+      (from) => from.metrics({ type: 'taskmanager', taskManagerId: 'tm-2' }),
+      (from) => from.metrics({ type: 'job', jobId: JOB_ID }, ['numRestarts']),
+      (from) => from.metrics({ type: 'vertex', ...vertex }),
+      (from) => from.metrics({ type: 'subtask', ...vertex, subtask: 1 }, ['sum.numRecordsIn']),
+      (from) => from.aggregatedMetrics({ type: 'jobs', members: [JOB_ID] }, ['numRestarts'], ['max']),
+      (from) => from.aggregatedMetrics({ type: 'taskmanagers' }, ['heapUsed']),
+      (from) => from.aggregatedMetrics({ type: 'subtasks', ...vertex, members: ['0'] }, ['numRecordsIn'], ['avg', 'sum']),
+      (from) => from.aggregatedMetrics({ type: 'subtasks', ...vertex }),
+      (from) => from.jobs(),
+      (from) => from.jobsOverview(),
+      (from) => from.job(JOB_ID),
+      (from) => from.jobStatus(JOB_ID),
+      (from) => from.jobConfig(JOB_ID),
+      (from) => from.jobPlan(JOB_ID),
+      (from) => from.jobExceptions(JOB_ID, 1),
+      (from) => from.jobExecutionResult(JOB_ID),
+      (from) => from.vertex(vertex),
+      (from) => from.subtaskTimes(vertex),
+      (from) => from.vertexTaskManagers(vertex),
+      (from) => from.watermarks(vertex),
+      (from) => from.backPressure(vertex),
+      (from) => from.subtask(vertex, 1),
+      (from) => from.subtask(vertex, 1, 0),
+      (from) => from.resourceRequirements(JOB_ID),
+      (from) => from.checkpoints(JOB_ID),
+      (from) => from.checkpointSettings(JOB_ID),
+      (from) => from.checkpoint(JOB_ID, 1),
+      (from) => from.checkpointOfVertex(vertex, 1),
+      (from) => from.artifacts(),
+    ];
+    for (const read of reads) expect(still(await read(client)), String(read)).toEqual(still(await read(gateway)));
+  });
+
+  it('uploads, plans, runs, triggers, rescales, stops and cleans up', async () => {
+    const { id } = await client.uploadArtifact({ name: 'a.mjs', content: content('export {}') });
+    expect(await client.planArtifact(id, {})).toMatchObject({ name: 'sums' });
+    const jobId = await client.runArtifact(id, { programArgsList: ['--x'], parallelism: 2 });
+    expect(cluster.started).toEqual([expect.objectContaining({ request: { jobId, programArgsList: ['--x'], parallelism: 2 } })]);
+    await client.updateResourceRequirements(jobId, await client.resourceRequirements(jobId));
+    const checkpoint = await client.triggerCheckpoint(jobId, {});
+    expect(await client.completed(() => client.checkpointOperation(jobId, checkpoint))).toEqual({ checkpointId: 1 });
+    const savepoint = await client.triggerSavepoint(jobId, { 'target-directory': '/mine' });
+    expect(await client.completed(() => client.savepointOperation(jobId, savepoint))).toEqual({ location: '/mine/savepoint-2' });
+    const failing = await client.triggerSavepoint(jobId, { 'target-directory': '/full' });
+    await expect(client.completed(() => client.savepointOperation(jobId, failing))).rejects.toMatchObject({ code: 'DISK_FULL' });
+    const stop = await client.stopWithSavepoint(jobId, { drain: true });
+    await client.completed(() => client.savepointOperation(jobId, stop));
+    expect(await client.jobStatus(jobId)).toBe('FINISHED');
+    const disposal = await client.triggerSavepointDisposal({ 'savepoint-path': '/mine/savepoint-2' });
+    await client.completed(() => client.savepointDisposalOperation(disposal));
+    expect([...cluster.savepoints]).toEqual(['/savepoints/savepoint-3']);
+    await client.cancelJob(JOB_ID);
+    expect(await client.jobStatus(JOB_ID)).toBe('CANCELED');
+    await client.deleteArtifact(id);
+    expect((await client.artifacts()).files).toEqual([]);
+    await client.shutDown();
+    expect(cluster.ended).toBe(true);
+  });
+
+  it("rejects with the server's errors", async () => {
+    await expect(client.job('a/../b?c')).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining("job 'a/../b?c'") });
+    await expect(client.uploadArtifact({ name: 'a.js', content: content('x'), sha256: '0'.repeat(64) })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining('changed on the way'),
+    });
+    await expect(client.uploadArtifact({ name: 'a.js', content: content('x'.repeat(5_000_000)) })).rejects.toMatchObject({
+      code: 'REQUEST_TOO_LARGE',
+    });
+    expect(() => connect({ addresses: ['ftp:x y'] })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    expect(() => connect({ addresses: [] })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+  });
+
+  it('uploads more than other bodies may have, and hears where even that ends', async () => {
+    await server.close();
+    server = await startRestServer({ ...options, gateway: (await memoryCluster(3_000_000)).gateway });
+    expect(await connect().uploadArtifact({ name: 'a.js', content: content('x'.repeat(2_500_000)) })).toMatchObject({ size: 2_500_000 });
+    const tooLarge = { name: 'a.js', content: content('x'.repeat(20_000_000)) };
+    await expect(connect().uploadArtifact(tooLarge)).rejects.toMatchObject({
+      code: 'REQUEST_TOO_LARGE',
+      message: expect.stringContaining('3000000'),
+    });
+  });
+
+  it('sends its token', async () => {
+    const token = 'submit-token-0123456789';
+    await server.close();
+    server = await startRestServer({ ...options, tokens: [{ token, role: 'submit' }] });
+    await expect(connect().overview()).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
+    expect(await connect({ token }).overview()).toMatchObject({ taskmanagers: 2 });
+    await expect(connect({ token }).shutDown()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  it('speaks TLS, and trusts only its authority', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'millstream-rest-'));
+    try {
+      await createCertificates({ directory, certificates: [{ name: 'rest' }, { name: 'client' }] });
+      const pem = (...path: string[]): Promise<string> => readFile(join(directory, ...path), 'utf8');
+      const ca = await pem('ca.pem');
+      await server.close();
+      server = await startRestServer({ ...options, tls: { cert: await pem('rest', 'cert.pem'), key: await pem('rest', 'key.pem') } });
+      expect(await connect({ tls: { ca } }).overview()).toMatchObject({ taskmanagers: 2 });
+      await expect(connect({ retryMs: 5000 }).overview()).rejects.toMatchObject({
+        code: 'CLUSTER_UNAVAILABLE',
+        message: expect.stringContaining('certificate authority'),
+      });
+      await server.close();
+      server = await startRestServer({ ...options, tls: { cert: await pem('rest', 'cert.pem'), key: await pem('rest', 'key.pem'), ca } });
+      await expect(connect({ tls: { ca } }).overview()).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' });
+      const mutual = { ca, cert: await pem('client', 'cert.pem'), key: await pem('client', 'key.pem') };
+      expect(await connect({ tls: mutual }).overview()).toMatchObject({ taskmanagers: 2 });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('waits for a leader, on whichever address it comes', async () => {
+    const standby = (await memoryCluster()).gateway;
+    const { url } = server;
+    await server.close();
+    const asked = connect({
+      addresses: [url, await otherServer(() => ({ status: 503, body: '{"errors":["not me"],"code":"CLUSTER_UNAVAILABLE"}' }))],
+      retryMs: 20_000,
+    });
+    const answer = asked.overview();
+    server = await startRestServer({ ...options, gateway: standby, port: server.port });
+    expect(await answer).toMatchObject({ taskmanagers: 2 });
+  });
+
+  it('gives up after a while', async () => {
+    await server.close();
+    await expect(connect({ retryMs: 300 }).overview()).rejects.toMatchObject({
+      code: 'CLUSTER_UNAVAILABLE',
+      retryable: true,
+      message: expect.stringContaining(server.url),
+    });
+    expect(await connect().ready()).toBe(false);
+    const standby = await otherServer(() => ({ status: 503, body: '{"status":"not ready"}' }));
+    const leader = await otherServer(() => ({ status: 200, body: '{"status":"ok"}' }));
+    expect(await connect({ addresses: [server.url, standby] }).ready()).toBe(false);
+    expect(await connect({ addresses: [server.url, standby, leader] }).ready()).toBe(true);
+  });
+
+  it('repeats what broke only where that starts nothing twice', async () => {
+    let seen = 0;
+    const address = await otherServer((count) => {
+      seen = count;
+      return count === 1 ? 'reset' : { status: 200, body: '{"jobs":[]}' };
+    });
+    expect(await connect({ addresses: [address], retryMs: 5000 }).jobs()).toEqual([]);
+    expect(seen).toBe(2);
+    const breaking = await otherServer((count) => {
+      seen = count;
+      return 'reset';
+    });
+    await expect(connect({ addresses: [breaking], retryMs: 5000 }).shutDown()).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' });
+    expect(seen).toBe(1);
+  });
+
+  it('is not confused by what is no cluster', async () => {
+    const page = await otherServer(() => ({ status: 200, body: '<html>hello' }));
+    await expect(connect({ addresses: [page], retryMs: 5000 }).jobs()).rejects.toMatchObject({
+      message: expect.stringContaining('no Millstream cluster'),
+    });
+    const bare = await otherServer(() => ({ status: 418, body: 'null' }));
+    await expect(connect({ addresses: [bare] }).jobs()).rejects.toMatchObject({ code: 'INTERNAL', message: 'HTTP 418' });
+    const silent = createServer(() => undefined);
+    others.push(silent);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await expect(connect({ addresses: [address], timeoutMs: 100 }).jobs()).rejects.toMatchObject({
+      message: expect.stringContaining('100 ms'),
+    });
+    silent.closeAllConnections();
+  });
+});

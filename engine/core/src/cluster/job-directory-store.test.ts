@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
+import { createJobRecord } from '../checkpoint/job-record.js';
+import { JobRecordStore } from '../checkpoint/job-record-store.js';
+import type { CheckpointMetadata } from '../checkpoint/metadata.js';
+import { ObjectCheckpointFiles } from '../checkpoint/object-checkpoint-files.js';
+import { CheckpointStorage } from '../checkpoint/storage.js';
+import { MemoryObjectStore } from '../common/memory-object-store.js';
+import { type StepFault, withFaults } from '../testing/faults.js';
+import { JobDirectoryStore } from './job-directory-store.js';
+
+const DIRECTORY = 's3://memory/job';
+const RECORD = createJobRecord({ job: 'j', run: 'r1', term: 1, structuralHash: 'h', restoredFrom: undefined });
+
+function metadata(epoch: number): CheckpointMetadata {
+  const identity = { kind: 'checkpoint', jobName: 'j', run: 'r1', attempt: 1, epoch, timestamp: epoch } as const;
+  return { ...identity, structuralHash: 'h', jobDirectory: DIRECTORY, defaultParallelism: 1, operators: [] };
+}
+
+async function openStore(files: CheckpointFiles): Promise<JobDirectoryStore> {
+  const storage = new CheckpointStorage(files, DIRECTORY);
+  const records = JobRecordStore.open(files, DIRECTORY, 'w');
+  const loaded = await records.load();
+  const version = loaded?.version ?? (await records.compareAndSet(0, RECORD));
+  return new JobDirectoryStore({ files, storage, records, version, record: loaded?.record ?? RECORD, retained: 1, term: 1 });
+}
+
+/** A store with one checkpoint, of which the second one's commit has a fault. */
+async function withFaultyCommit(fault: StepFault): Promise<{ store: JobDirectoryStore; memory: MemoryObjectStore }> {
+  const memory = new MemoryObjectStore();
+  let next: StepFault | undefined;
+  const faulty = withFaults(memory, (_, operation) => {
+    if (operation !== 'put') return undefined;
+    const now = next;
+    next = undefined;
+    return now;
+  });
+  const store = await openStore(new ObjectCheckpointFiles(faulty));
+  await store.startAttempt();
+  for (const epoch of [1, 2]) {
+    await store.writeMetadata(metadata(epoch), undefined);
+    if (epoch === 2) next = fault;
+    if (epoch === 1) await store.commit(metadata(1), undefined);
+    else await expect(store.commit(metadata(2), undefined)).rejects.toThrow();
+  }
+  return { store, memory };
+}
+
+const epochsOf = (store: JobDirectoryStore): number[] => store.record.checkpoints.map(({ epoch }) => epoch);
+
+describe('JobDirectoryStore', () => {
+  it.each(['fail', 'loseAnswer'] as const)(
+    'settles a commit whose outcome is unknown before the record is relied on (%s)',
+    async (fault) => {
+      const { store, memory } = await withFaultyCommit(fault);
+      expect(epochsOf(store)).toEqual([1]);
+      await store.settle();
+      expect(epochsOf(store)).toEqual([2]);
+      const { attempt, epochs } = await store.startAttempt();
+      expect([attempt, epochs.first]).toEqual([2, 1001]);
+      const loaded = await openStore(new ObjectCheckpointFiles(memory));
+      expect(loaded.record).toEqual(store.record);
+      await store.settle();
+      expect(loaded.record).toEqual(store.record);
+    },
+  );
+
+  it('says so when another process has gone on meanwhile', async () => {
+    const { store, memory } = await withFaultyCommit('fail');
+    await (await openStore(new ObjectCheckpointFiles(memory))).startAttempt();
+    await expect(store.settle()).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+  });
+
+  it('removes everything of a finished run', async () => {
+    const memory = new MemoryObjectStore();
+    const store = await openStore(new ObjectCheckpointFiles(memory));
+    await store.startAttempt();
+    await store.writeMetadata(metadata(1), undefined);
+    await store.commit(metadata(1), undefined);
+    expect([...memory.contents().keys()]).toEqual(['job/chk-1/_metadata', 'job/job']);
+    await store.remove();
+    expect(memory.contents().size).toBe(0);
+  });
+});

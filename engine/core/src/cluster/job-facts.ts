@@ -1,0 +1,157 @@
+/** What is known of a running job: its state, its subtasks, their figures, its checkpoints and failures. Told by the job's run. */
+import { type Clock, systemClock } from '../common/clock.js';
+import type { MillstreamError } from '../common/errors.js';
+import type { JobGraph } from '../plan/job-graph.js';
+import type { TaskMetrics } from '../runtime/slot-messages.js';
+import type { CompletedCheckpointReport } from './attempt-options.js';
+import { CheckpointHistory } from './gateway/checkpoint-history.js';
+import type { SubtaskFacts, TaskLoad } from './gateway/cluster-model.js';
+import { ExceptionHistory } from './gateway/exception-history.js';
+import type { ExecutionState, JobState } from './gateway/job-info.js';
+import { loadBetween } from './gateway/present-vertex.js';
+import type { RunObserver } from './job-run.js';
+import type { Placement } from './placement.js';
+import type { RegisteredTaskManager } from './registered-task-manager.js';
+
+interface Subtask {
+  readonly vertexId: string;
+  readonly subtask: number;
+  state: ExecutionState;
+  timestamps: Partial<Record<ExecutionState, number>>;
+  place: { readonly taskManagerId: string; readonly endpoint: string } | undefined;
+  metrics: TaskMetrics | undefined;
+  reportedAt: number;
+  load: TaskLoad | undefined;
+}
+
+export class JobFactsCollector implements RunObserver {
+  readonly checkpoints: CheckpointHistory = new CheckpointHistory();
+  readonly exceptions: ExceptionHistory = new ExceptionHistory();
+  state: JobState = 'INITIALIZING';
+  readonly timestamps: Partial<Record<JobState, number>> = {};
+  graph: JobGraph;
+  restarts = 0;
+  private readonly clock: Clock;
+  private attempt = 0;
+  private readonly byName = new Map<string, Subtask>();
+
+  constructor(graph: JobGraph, clock: Clock = systemClock) {
+    this.graph = graph;
+    this.clock = clock;
+    this.enter('INITIALIZING');
+  }
+
+  enter(state: JobState): void {
+    this.state = state;
+    this.timestamps[state] = this.clock.now();
+  }
+
+  get subtasks(): SubtaskFacts[] {
+    return [...this.byName.values()].map(({ vertexId, subtask, state, timestamps, place, metrics, load }) => ({
+      vertexId,
+      subtask,
+      attempt: this.attempt,
+      state,
+      timestamps: { ...timestamps },
+      ...(place !== undefined && { place }),
+      ...(metrics !== undefined && { metrics }),
+      ...(load !== undefined && { load }),
+    }));
+  }
+
+  private all(state: ExecutionState): void {
+    const now = this.clock.now();
+    for (const subtask of this.byName.values()) {
+      subtask.state = state;
+      subtask.timestamps[state] = now;
+    }
+  }
+
+  // ---- what the run tells
+
+  attemptStarted(attempt: number, graph: JobGraph): void {
+    this.attempt = attempt;
+    this.graph = graph;
+    this.byName.clear();
+    for (const vertex of graph.vertices) {
+      for (let subtask = 0; subtask < vertex.parallelism; subtask++) {
+        this.byName.set(`${vertex.id}:${subtask}`, {
+          vertexId: vertex.id,
+          subtask,
+          state: 'SCHEDULED',
+          timestamps: {},
+          place: undefined,
+          metrics: undefined,
+          reportedAt: 0,
+          load: undefined,
+        });
+      }
+    }
+    this.all('SCHEDULED');
+    this.enter('CREATED');
+  }
+
+  placed(placement: Placement, hosts: readonly RegisteredTaskManager[]): void {
+    for (const { vertexId, subtaskIndex, slot } of placement.subtasks) {
+      const subtask = this.byName.get(`${vertexId}:${subtaskIndex}`);
+      const host = hosts[slot];
+      if (subtask === undefined || host === undefined) continue;
+      const { data } = host.description;
+      subtask.place = { taskManagerId: host.id, endpoint: `${data.host}:${data.port}` };
+    }
+    this.all('DEPLOYING');
+  }
+
+  running(): void {
+    this.all('RUNNING');
+    this.enter('RUNNING');
+  }
+
+  metrics(_slot: number, tasks: readonly TaskMetrics[]): void {
+    const now = this.clock.monotonic();
+    for (const metrics of tasks) {
+      const subtask = this.byName.get(`${metrics.vertexId}:${metrics.subtask}`);
+      if (subtask === undefined) continue;
+      if (subtask.metrics !== undefined) subtask.load = loadBetween(subtask.metrics, metrics, now - subtask.reportedAt);
+      subtask.metrics = metrics;
+      subtask.reportedAt = now;
+    }
+  }
+
+  collected(): void {
+    // A cluster has nobody to hand results to; such plans are refused at submission.
+  }
+
+  checkpointTriggered(epoch: number, kind: 'checkpoint' | 'savepoint'): void {
+    const vertices = new Map(this.graph.vertices.map(({ id, parallelism }) => [id, parallelism]));
+    this.checkpoints.triggered({ epoch, kind, at: this.clock.now(), vertices });
+  }
+
+  checkpointCompleted({ epoch, path }: CompletedCheckpointReport): void {
+    this.checkpoints.completed({ epoch, at: this.clock.now(), path });
+  }
+
+  checkpointFailed(epoch: number, reason: string): void {
+    this.checkpoints.failed({ epoch, at: this.clock.now(), reason });
+  }
+
+  restarting(error: MillstreamError): void {
+    this.restarts++;
+    this.failed(error);
+    this.all('FAILED');
+    this.enter('RESTARTING');
+  }
+
+  closeFailed(error: MillstreamError): void {
+    this.exceptions.addConcurrent({ at: this.clock.now(), error });
+  }
+
+  failed(error: MillstreamError): void {
+    this.exceptions.add({ at: this.clock.now(), error });
+  }
+
+  ended(state: 'FINISHED' | 'CANCELED' | 'FAILED' | 'SUSPENDED'): void {
+    this.all(state === 'FAILED' ? 'FAILED' : state === 'FINISHED' ? 'FINISHED' : 'CANCELED');
+    this.enter(state);
+  }
+}

@@ -1,0 +1,201 @@
+/** A JobManager's facts and commands, for its gateway (REST, command line, clients). */
+import type { Clock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+import { MillstreamError } from '../common/errors.js';
+import { buildJobGraph } from '../plan/build-job-graph.js';
+import type { JobGraph } from '../plan/job-graph.js';
+import type { ConfigurationEntry } from './gateway/cluster-info.js';
+import type { ClusterModel, JobFacts, StoredArtifact, TaskManagerFacts } from './gateway/cluster-model.js';
+import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.js';
+import type { ArtifactPlanRequest, ArtifactRunRequest } from './gateway/operation-info.js';
+import type { JobManager } from './job-manager.js';
+import type { JobMaster } from './job-master.js';
+
+/** What a {@link JobManagerModel} needs. */
+export interface JobManagerModelOptions {
+  /** The leading one; undefined while another process leads. */
+  readonly jobManager: () => JobManager | undefined;
+  /** Where the leader's REST is, as far as it is known. */
+  readonly leaderAddress: () => string | undefined;
+  readonly version: string;
+  /** Where REST is reached. */
+  readonly address: string;
+  readonly configuration: readonly ConfigurationEntry[];
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly shutDown: () => Promise<void>;
+}
+
+/** A JobManager as its gateway sees it. */
+export class JobManagerModel implements ClusterModel {
+  readonly version: string;
+  readonly address: string;
+  private readonly options: JobManagerModelOptions;
+
+  constructor(options: JobManagerModelOptions) {
+    this.options = options;
+    this.version = options.version;
+    this.address = options.address;
+  }
+
+  ready(): boolean {
+    return this.options.jobManager() !== undefined;
+  }
+
+  leaderAddress(): string | undefined {
+    return this.options.leaderAddress();
+  }
+
+  private get leading(): JobManager {
+    const jobManager = this.options.jobManager();
+    if (jobManager !== undefined) return jobManager;
+    throw new MillstreamError('CLUSTER_UNAVAILABLE', 'This JobManager does not lead. Ask again: a leader is being elected.', {
+      retryable: true,
+    });
+  }
+
+  configuration(): readonly ConfigurationEntry[] {
+    return this.options.configuration;
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    const { heapUsed, rss } = process.memoryUsage();
+    const { pool, jobs, staleMessages } = this.leading;
+    return {
+      heapUsed,
+      rss,
+      taskSlotsTotal: pool.totalSlots,
+      taskSlotsAvailable: pool.freeSlots,
+      numRegisteredTaskManagers: pool.taskManagers.length,
+      numRunningJobs: [...jobs.values()].filter((job) => !ENDED_JOB_STATES.has(job.facts.state)).length,
+      numStaleMessages: staleMessages,
+    };
+  }
+
+  taskManagers(): readonly TaskManagerFacts[] {
+    return this.leading.pool.taskManagers.map((member) => ({
+      id: member.id,
+      address: member.description.host,
+      dataPort: member.description.data.port,
+      slots: member.description.slots,
+      taken: member.jobs,
+      lastHeartbeatAt: member.lastHeardAt,
+      hardware: member.description.hardware,
+      metrics: {},
+    }));
+  }
+
+  jobs(): readonly JobFacts[] {
+    return [...this.leading.jobs.values()].map(factsOf).reverse();
+  }
+
+  job(jobId: string): JobFacts | undefined {
+    const job = this.leading.jobs.get(jobId);
+    return job === undefined ? undefined : factsOf(job);
+  }
+
+  private master(jobId: string): JobMaster {
+    const job = this.leading.jobs.get(jobId);
+    if (job !== undefined) return job;
+    throw new MillstreamError('NOT_FOUND', `There is no job '${jobId}'. 'millstream list' shows the jobs.`);
+  }
+
+  async cancelJob(jobId: string): Promise<void> {
+    const job = this.master(jobId);
+    if (!ENDED_JOB_STATES.has(job.facts.state)) job.cancel();
+  }
+
+  async checkpoint(jobId: string): Promise<number> {
+    return await this.master(jobId).checkpoint();
+  }
+
+  async savepoint(jobId: string, directory: string | undefined): Promise<string> {
+    return await this.master(jobId).savepoint(directory);
+  }
+
+  async stop(jobId: string, options: { readonly directory: string | undefined; readonly drain: boolean }): Promise<string> {
+    return await this.master(jobId).stopWithSavepoint(options.directory, options.drain);
+  }
+
+  async disposeSavepoint(path: string): Promise<void> {
+    throw new MillstreamError(
+      'REQUEST_CONFLICT',
+      `Cannot dispose of savepoint '${path}': remove its directory; nothing else refers to it.`,
+    );
+  }
+
+  async updateRequirements(jobId: string, requirements: ResourceRequirements): Promise<void> {
+    const job = this.master(jobId);
+    const wanted = Object.entries(requirements).map(([id, { parallelism }]): [string, number] => [id, parallelism.upperBound]);
+    const { pool } = this.leading;
+    const own = pool.taskManagers.reduce((sum, { jobs }) => sum + jobs.filter((each) => each === jobId).length, 0);
+    await job.rescale(new Map(wanted), pool.freeSlots + own);
+  }
+
+  async planArtifact(artifact: StoredArtifact, request: ArtifactPlanRequest): Promise<JobGraph> {
+    const { program } = await this.leading.evaluate(await this.submission(artifact, request));
+    return buildJobGraph(program.plan);
+  }
+
+  async runArtifact(artifact: StoredArtifact, request: ArtifactRunRequest): Promise<string> {
+    const job = await this.leading.submit({
+      ...(await this.submission(artifact, request)),
+      run: {
+        ...(request.savepointPath !== undefined && { from: request.savepointPath }),
+        ...(request.allowNonRestoredState !== undefined && { allowNonRestoredState: request.allowNonRestoredState }),
+      },
+      id: request.jobId,
+    });
+    return job.id;
+  }
+
+  private async submission(
+    artifact: StoredArtifact,
+    request: ArtifactPlanRequest,
+  ): Promise<{ content: Uint8Array; argv: readonly string[]; options: Record<string, unknown> }> {
+    return {
+      content: await this.options.disk.readFile(artifact.path),
+      argv: [artifact.name, ...(request.programArgsList ?? [])],
+      options: { ...request.configuration, ...(request.parallelism !== undefined && { 'parallelism.default': request.parallelism }) },
+    };
+  }
+
+  async shutDown(): Promise<void> {
+    await this.options.shutDown();
+  }
+}
+
+function factsOf(job: JobMaster): JobFacts {
+  const { facts, settings } = job;
+  const { checkpoints } = settings;
+  const bounds = facts.graph.vertices.map(
+    ({ id, parallelism }) => [id, { parallelism: { lowerBound: parallelism, upperBound: parallelism } }] as const,
+  );
+  return {
+    id: job.id,
+    name: job.name,
+    state: facts.state,
+    timestamps: { ...facts.timestamps },
+    graph: facts.graph,
+    defaultParallelism: settings.defaultParallelism,
+    subtasks: facts.subtasks,
+    restartStrategy: settings.restart.type,
+    restarts: facts.restarts,
+    configuration: job.configuration,
+    checkpointSettings: {
+      mode: settings.alignBarriers ? 'exactly_once' : 'at_least_once',
+      interval: checkpoints.intervalMs ?? -1,
+      timeout: checkpoints.timeoutMs,
+      min_pause: checkpoints.minPauseMs,
+      max_concurrent: 1,
+      externalization: { enabled: settings.checkpointDirectory !== undefined, delete_on_cancellation: false },
+      state_backend: 'heap',
+      checkpoint_storage: settings.checkpointDirectory ?? 'none',
+      unaligned_checkpoints: false,
+      tolerable_failed_checkpoints: checkpoints.tolerableFailures,
+    },
+    requirements: Object.fromEntries(bounds),
+    checkpoints: facts.checkpoints,
+    exceptions: facts.exceptions,
+  };
+}

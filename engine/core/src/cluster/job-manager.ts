@@ -1,0 +1,254 @@
+/**
+ * A JobManager: takes TaskManagers in, keeps their slots in a pool, and runs jobs on them. Logic only: network, clock and disk come from
+ * outside.
+ *
+ *     TaskManager ─register─▶ pool ◀─slots─ JobMaster ◀─submit─ client
+ *
+ * Invariants: 1. a TaskManager that registers again replaces its old registration, whose attempts fail; 2. one program is evaluated at a
+ * time; 3. a program that cannot be evaluated changes nothing.
+ */
+import { evaluateModule } from '../api/define-job.js';
+import { createMoment } from '../api/evaluation-sandbox.js';
+import { parseProgramArguments } from '../api/program-arguments.js';
+import { crc32 } from '../common/checksum.js';
+import type { Clock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+import { asMillstreamError, type MillstreamError } from '../common/errors.js';
+import { randomToken } from '../common/random.js';
+import type { Connection, ConnectionListener } from '../common/transport.js';
+import type { JobProgram } from '../plan/plan.js';
+import type { ProgramArtifact } from '../runtime/program-artifact.js';
+import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
+import { JobMaster } from './job-master.js';
+import type { RunOptions } from './job-settings.js';
+import { moduleHash, type ProgramModules } from './program-modules.js';
+import { RegisteredTaskManager } from './registered-task-manager.js';
+import { SlotPool, type SlotSpread } from './slot-pool.js';
+import type { SubmittedJobs } from './submitted-jobs.js';
+
+/** Hears what happens in a cluster; for its log. */
+export interface JobManagerObserver {
+  taskManagerRegistered(description: TaskManagerDescription): void;
+  taskManagerLost(description: TaskManagerDescription, reason: string): void;
+  jobSubmitted(job: JobMaster): void;
+  jobEnded(job: JobMaster): void;
+  /** A job of an earlier leader cannot be gone on with. */
+  recoveryFailed(job: string, error: MillstreamError): void;
+  /** A connection that did not keep to the protocol. */
+  refused(remote: string, error: MillstreamError): void;
+}
+
+/** What a {@link JobManager} needs. */
+export interface JobManagerOptions {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly modules: ProgramModules;
+  readonly term: number;
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly slotRequestTimeoutMs: number;
+  readonly spread: SlotSpread;
+  readonly observer: JobManagerObserver;
+  /** Where jobs are kept for the next leader; undefined: they end with this process. */
+  readonly submitted?: SubmittedJobs | undefined;
+}
+
+/** A program, and what it is called with. */
+export interface ProgramToRun {
+  /** The program, bundled into one ES module. */
+  readonly content: Uint8Array;
+  /** `process.argv` from the program's name on. */
+  readonly argv: readonly string[];
+  /** Options that override the program's. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** A program with its graph. */
+export interface EvaluatedProgram {
+  readonly program: JobProgram;
+  readonly artifact: ProgramArtifact;
+  readonly module: ArtifactModule;
+}
+
+/** A job to run. */
+export interface JobSubmission extends ProgramToRun {
+  readonly run: Pick<RunOptions, 'from' | 'allowNonRestoredState'>;
+  /** Default: chosen anew. */
+  readonly id?: string | undefined;
+}
+
+/** The leader of a cluster, for one term. */
+export class JobManager {
+  readonly pool: SlotPool;
+  readonly jobs: Map<string, JobMaster> = new Map();
+  /** Messages about attempts that were over. */
+  staleMessages = 0;
+  private readonly options: JobManagerOptions;
+  private readonly taskManagers = new Map<string, RegisteredTaskManager>();
+  private evaluating: Promise<unknown> = Promise.resolve();
+
+  constructor(options: JobManagerOptions) {
+    this.options = options;
+    this.pool = new SlotPool(options.clock, options.spread);
+  }
+
+  /** Ends all jobs, keeping their checkpoints, and lets the TaskManagers go. */
+  async stop(): Promise<void> {
+    for (const job of this.jobs.values()) job.stop();
+    await Promise.all([...this.jobs.values()].map((job) => job.ended));
+    for (const member of this.taskManagers.values()) member.lost('the JobManager stops');
+  }
+
+  /** Another leads now: lets everything go, and leaves jobs and their records to it. */
+  async abandon(): Promise<void> {
+    for (const member of this.taskManagers.values()) member.lost('another JobManager leads');
+    for (const job of this.jobs.values()) job.abandon();
+    await Promise.all([...this.jobs.values()].map((job) => job.ended));
+  }
+
+  // ---- TaskManagers
+
+  /** Takes a connection of a TaskManager. */
+  accept(connection: Connection): ConnectionListener {
+    let member: RegisteredTaskManager | undefined;
+    return {
+      onMessage: (bytes) => {
+        try {
+          const message = decodeControl<FromTaskManager>(bytes);
+          if (member !== undefined && message.type === 'leave') this.lose(member, 'it stops');
+          else if (member !== undefined) member.receive(message);
+          else if (message.type === 'register') member = this.register(message.taskManager, connection);
+        } catch (error) {
+          const typed = asMillstreamError(error);
+          this.options.observer.refused(connection.remote, typed);
+          connection.destroy();
+          if (member !== undefined) this.lose(member, typed.message);
+        }
+      },
+      onDrain: () => undefined,
+      onClose: (error) => {
+        if (member !== undefined) this.lose(member, error?.message ?? 'it closed the connection');
+      },
+    };
+  }
+
+  private register(description: TaskManagerDescription, connection: Connection): RegisteredTaskManager {
+    const former = this.taskManagers.get(description.id);
+    if (former !== undefined) this.lose(former, 'it registered again');
+    const { clock, term, heartbeatIntervalMs, heartbeatTimeoutMs } = this.options;
+    const member: RegisteredTaskManager = new RegisteredTaskManager({
+      description,
+      connection,
+      term,
+      clock,
+      heartbeatIntervalMs,
+      heartbeatTimeoutMs,
+      onSilence: () => this.lose(member, `nothing was heard of it for ${heartbeatTimeoutMs / 1000} s`),
+      onStale: () => {
+        this.staleMessages++;
+      },
+    });
+    this.taskManagers.set(description.id, member);
+    this.options.observer.taskManagerRegistered(description);
+    this.pool.add(member);
+    return member;
+  }
+
+  private lose(member: RegisteredTaskManager, reason: string): void {
+    if (member.isLost) return;
+    if (this.taskManagers.get(member.id) === member) this.taskManagers.delete(member.id);
+    // Before its attempts hear of it: they may ask for slots at once.
+    this.pool.remove(member);
+    this.options.observer.taskManagerLost(member.description, reason);
+    member.lost(reason);
+  }
+
+  // ---- jobs
+
+  /** Evaluates the program and starts its job; with an id that is known already, that job is meant. Throws as `evaluate`. */
+  async submit(submission: JobSubmission): Promise<JobMaster> {
+    const { id = randomToken(), argv } = submission;
+    const known = this.jobs.get(id);
+    if (known !== undefined) return known;
+    const evaluated = await this.evaluate(submission);
+    await this.options.submitted?.add(
+      {
+        id,
+        module: evaluated.module.hash,
+        argv,
+        options: submission.options,
+        from: submission.run.from,
+        allowNonRestoredState: submission.run.allowNonRestoredState ?? false,
+      },
+      submission.content,
+    );
+    return this.startJob(id, submission, evaluated);
+  }
+
+  /** Goes on with the jobs that an earlier leader has left. One that cannot be gone on with fails, and stays where it can be seen. */
+  async recover(): Promise<void> {
+    const { submitted, observer } = this.options;
+    for (const job of (await submitted?.load()) ?? []) {
+      try {
+        const { content } = await (submitted as SubmittedJobs).module(job.module);
+        const run = { allowNonRestoredState: job.allowNonRestoredState, ...(job.from !== undefined && { from: job.from }) };
+        const submission = { content, argv: job.argv, options: job.options, run };
+        this.startJob(job.id, submission, await this.evaluate(submission));
+      } catch (error) {
+        observer.recoveryFailed(job.id, asMillstreamError(error));
+      }
+    }
+  }
+
+  private startJob(id: string, submission: JobSubmission, { program, artifact, module }: EvaluatedProgram): JobMaster {
+    const { argv } = submission;
+    const job = new JobMaster({
+      id,
+      program,
+      artifact: { ...artifact, argv },
+      module,
+      run: submission.run,
+      pool: this.pool,
+      term: this.options.term,
+      slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
+      clock: this.options.clock,
+      disk: this.options.disk,
+    });
+    this.jobs.set(job.id, job);
+    this.options.observer.jobSubmitted(job);
+    void job.ended.then(async () => {
+      this.options.observer.jobEnded(job);
+      if (!job.isAbandoned) await this.options.submitted?.remove(id).catch(() => undefined);
+    });
+    return job;
+  }
+
+  /** Builds the program's graph. Throws what the program throws, INVALID_PLAN, INVALID_OPTION. */
+  async evaluate(program: ProgramToRun): Promise<EvaluatedProgram> {
+    const { content } = program;
+    const module = { hash: moduleHash(content), content };
+    this.options.modules.add(module);
+    const url = this.options.modules.urlOf(module.hash) as string;
+    const evaluated = this.evaluating.then(async () => await this.evaluateNow(url, program));
+    this.evaluating = evaluated.catch(() => undefined);
+    return { ...(await evaluated), module };
+  }
+
+  private evaluations = 0;
+
+  private async evaluateNow(url: string, { content, argv, options }: ProgramToRun): Promise<Omit<EvaluatedProgram, 'module'>> {
+    const moment = createMoment();
+    process.argv.splice(1, process.argv.length, ...argv);
+    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), options, moment };
+    this.evaluations++;
+    const program = await evaluateModule(
+      context,
+      async () => (await import(`${url}#${this.evaluations}`)) as { readonly default?: unknown },
+    );
+    const { plan } = program;
+    return {
+      program,
+      artifact: { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan },
+    };
+  }
+}

@@ -1,0 +1,153 @@
+/** A job on a cluster: evaluates its program, runs it on the pool's slots, and knows how it goes. */
+import type { Clock } from '../common/clock.js';
+import type { Disk } from '../common/disk.js';
+import { asMillstreamError, MillstreamError } from '../common/errors.js';
+import { buildJobGraph } from '../plan/build-job-graph.js';
+import type { JobProgram } from '../plan/plan.js';
+import type { ProgramArtifact } from '../runtime/program-artifact.js';
+import type { ArtifactModule } from './control-messages.js';
+import { JobFactsCollector } from './job-facts.js';
+import { JobRun, type RunOutcome } from './job-run.js';
+import type { RunOptions } from './job-settings.js';
+import { placeSubtasks } from './placement.js';
+import { createRemoteSlots } from './remote-slots.js';
+import { rescaledJobGraph } from './rescaled-job-graph.js';
+import type { SlotPool } from './slot-pool.js';
+
+export interface JobMasterOptions {
+  readonly id: string;
+  readonly program: JobProgram;
+  readonly artifact: ProgramArtifact;
+  readonly module: ArtifactModule;
+  readonly run: RunOptions;
+  readonly pool: SlotPool;
+  readonly term: number;
+  readonly slotRequestTimeoutMs: number;
+  readonly clock: Clock;
+  readonly disk: Disk;
+}
+
+/** A job on a cluster, from its submission to its end. */
+export class JobMaster {
+  readonly id: string;
+  readonly name: string;
+  readonly facts: JobFactsCollector;
+  /** The options that were set, for people. */
+  readonly configuration: Readonly<Record<string, string>>;
+  /** Resolves when the job has ended, however. */
+  readonly ended: Promise<void>;
+  isAbandoned = false;
+  private readonly run: JobRun;
+
+  /** Throws INVALID_PLAN, INVALID_OPTION. */
+  constructor(options: JobMasterOptions) {
+    const { program } = options;
+    if (program.plan.nodes.some((node) => node.kind === 'collect')) {
+      throw new MillstreamError(
+        'INVALID_PLAN',
+        `Cannot run job "${program.plan.jobName}" on a cluster: executeAndCollect hands results to the program, which does not run there. Write them to a sink, or run the program without --jobmanager.`,
+      );
+    }
+    this.id = options.id;
+    this.name = program.plan.jobName;
+    this.configuration = Object.fromEntries(Object.entries(program.plan.options).map(([key, value]) => [key, String(value)]));
+    this.facts = new JobFactsCollector(buildJobGraph(program.plan), options.clock);
+    this.run = new JobRun({
+      program,
+      artifact: options.artifact,
+      options: options.run,
+      clock: options.clock,
+      disk: options.disk,
+      observer: this.facts,
+      term: options.term,
+      run: options.id.slice(0, 16),
+      createSlots: createRemoteSlots({
+        pool: options.pool,
+        job: options.id,
+        term: options.term,
+        module: options.module,
+        requestTimeoutMs: options.slotRequestTimeoutMs,
+        onPlaced: (placement, hosts) => this.facts.placed(placement, hosts),
+      }),
+    });
+    this.ended = this.execute();
+  }
+
+  private async execute(): Promise<void> {
+    try {
+      this.conclude(await this.run.execute());
+    } catch (error) {
+      this.facts.failed(asMillstreamError(error));
+      this.facts.ended('FAILED');
+    }
+  }
+
+  private conclude(outcome: RunOutcome): void {
+    if (this.isAbandoned) this.facts.ended('SUSPENDED');
+    else this.facts.ended(outcome.type === 'cancelled' ? 'CANCELED' : 'FINISHED');
+  }
+
+  get settings(): JobRun['settings'] {
+    return this.run.settings;
+  }
+
+  /** The directory of the last complete checkpoint, if one is kept. */
+  get lastCheckpoint(): string | undefined {
+    return this.run.lastCheckpoint;
+  }
+
+  /** Resolves with the number of the checkpoint when it is complete. */
+  async checkpoint(): Promise<number> {
+    return await this.run.checkpoint();
+  }
+
+  /** Resolves with the savepoint's directory when it is complete. Without `target`: in `execution.checkpointing.savepoint-dir`. */
+  async savepoint(target: string | undefined): Promise<string> {
+    return await this.run.savepoint(this.savepointTarget(target), undefined);
+  }
+
+  /** Resolves with the savepoint's directory when the job has ended with it. */
+  async stopWithSavepoint(target: string | undefined, drain: boolean): Promise<string> {
+    const directory = await this.run.savepoint(this.savepointTarget(target), drain ? 'drain' : 'suspend');
+    await this.ended;
+    return directory;
+  }
+
+  private savepointTarget(target: string | undefined): string {
+    const directory = target ?? this.settings.savepointDirectory;
+    if (directory !== undefined) return directory;
+    throw new MillstreamError(
+      'CHECKPOINT_FAILED',
+      "Cannot take a savepoint: no directory was given for it. Name one, or set 'execution.checkpointing.savepoint-dir'.",
+    );
+  }
+
+  /** Goes on at another parallelism, by vertex id, as far as its slots are there: `slots` is what the cluster has for it. */
+  async rescale(parallelism: ReadonlyMap<string, number>, slots: number): Promise<void> {
+    const needed = placeSubtasks(rescaledJobGraph(this.facts.graph, parallelism)).slots;
+    if (needed > slots) {
+      throw new MillstreamError(
+        'NO_RESOURCE_AVAILABLE',
+        `Cannot rescale job "${this.name}": it would need ${needed} slots, and the cluster has ${slots} for it. Start more TaskManagers, or ask for less.`,
+        { retryable: true },
+      );
+    }
+    await this.run.rescale(parallelism);
+  }
+
+  /** Another leader has the job now: ends without a trace. */
+  abandon(): void {
+    this.isAbandoned = true;
+    this.run.cancel();
+  }
+
+  cancel(): void {
+    this.facts.enter('CANCELLING');
+    this.run.cancel();
+  }
+
+  /** Ends the job with a last checkpoint to resume from, if it has a checkpoint directory. */
+  stop(): void {
+    this.run.stop();
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The jobs that a cluster runs, kept where the next leader finds them: a register with the list, beside it the programs.
+ *
+ *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, run }] }
+ *                /<hash>.program      a program's module
+ *
+ * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
+ * meanwhile gets JOB_RECORD_CONFLICT.
+ */
+import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
+import type { Register } from '../checkpoint/register.js';
+import { sealJson, unsealJson } from '../checkpoint/sealed-json.js';
+import { MillstreamError } from '../common/errors.js';
+import type { ArtifactModule } from './control-messages.js';
+import { moduleHash } from './program-modules.js';
+
+/** A job as it was submitted. */
+export interface SubmittedJob {
+  readonly id: string;
+  /** The hash of its program. */
+  readonly module: string;
+  readonly argv: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly from: string | undefined;
+  readonly allowNonRestoredState: boolean;
+}
+
+const FORMAT = 'millstream.jobs';
+
+/** The list of a cluster's jobs, for the next leader. */
+export class SubmittedJobs {
+  private readonly files: CheckpointFiles;
+  private readonly directory: string;
+  private readonly register: Register;
+  private version = 0;
+  private jobs: readonly SubmittedJob[] = [];
+
+  /** `directory` exists; `writer` differs from every other process's. */
+  constructor(files: CheckpointFiles, directory: string, writer: string) {
+    this.files = files;
+    this.directory = directory;
+    this.register = files.register(`${directory}/jobs`, writer);
+  }
+
+  /** Reads the list. Throws CHECKPOINT_CORRUPT. */
+  async load(): Promise<readonly SubmittedJob[]> {
+    const newest = await this.register.read();
+    if (newest === undefined) return [];
+    const unsealed = unsealJson(newest.content);
+    const list = unsealed.whole ? (unsealed.value as { readonly format?: unknown; readonly jobs: readonly SubmittedJob[] }) : undefined;
+    if (list?.format !== FORMAT) {
+      throw new MillstreamError(
+        'CHECKPOINT_CORRUPT',
+        `Cannot read the list of jobs in '${this.directory}': it is damaged. Submit the jobs again, from their last checkpoints.`,
+      );
+    }
+    this.version = newest.version;
+    this.jobs = list.jobs;
+    return this.jobs;
+  }
+
+  async module(hash: string): Promise<ArtifactModule> {
+    const content = await this.files.read(this.pathOf(hash));
+    if (content !== undefined && moduleHash(content) === hash) return { hash, content };
+    throw new MillstreamError(
+      'ARTIFACT_CORRUPT',
+      `Cannot read the program ${hash} in '${this.directory}': ${content === undefined ? 'it is gone' : 'it is damaged'}. Submit the job again, from its last checkpoint.`,
+    );
+  }
+
+  async add(job: SubmittedJob, content: Uint8Array): Promise<void> {
+    if (!(await this.files.exists(this.pathOf(job.module)))) {
+      const file = this.files.create(this.pathOf(job.module), 'keep the program');
+      file.write(content.slice());
+      await file.finish();
+    }
+    await this.change([...this.jobs, job]);
+  }
+
+  async remove(id: string): Promise<void> {
+    const job = this.jobs.find((each) => each.id === id);
+    if (job === undefined) return;
+    const rest = this.jobs.filter((each) => each !== job);
+    await this.change(rest);
+    if (rest.every((each) => each.module !== job.module)) await this.files.remove(this.pathOf(job.module));
+  }
+
+  private async change(jobs: readonly SubmittedJob[]): Promise<void> {
+    const changed = await this.register.compareAndSet(this.version, sealJson({ format: FORMAT, jobs }));
+    if (!changed) {
+      throw new MillstreamError(
+        'JOB_RECORD_CONFLICT',
+        `Cannot change the list of jobs in '${this.directory}': another JobManager leads now.`,
+      );
+    }
+    this.version++;
+    this.jobs = jobs;
+    await this.register.removeLeftovers().catch(() => undefined);
+  }
+
+  private pathOf(hash: string): string {
+    return `${this.directory}/${hash}.program`;
+  }
+}

@@ -1,0 +1,129 @@
+/** A cluster of real processes on this machine, for end-to-end tests. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ClusterClient, systemClock } from 'millstream/cluster';
+
+const COMMAND = fileURLToPath(new URL('../../node_modules/.bin/millstream', import.meta.url));
+
+type Line = { readonly msg?: string; readonly [field: string]: unknown };
+
+/** Between two questions to a cluster. */
+export async function pause(): Promise<void> {
+  await new Promise<void>((resolve) => systemClock.schedule(20, resolve));
+}
+
+/** One process, and what it has logged. */
+export class ClusterProcess {
+  readonly log: Line[] = [];
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(command: 'jobmanager' | 'taskmanager', options: Readonly<Record<string, string | number>>) {
+    const definitions = Object.entries(options).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
+    this.child = spawn(process.execPath, [COMMAND, command, ...definitions], { stdio: ['ignore', 'inherit', 'pipe'] });
+    this.exited = new Promise((resolve) => this.child.once('exit', resolve));
+    let rest = '';
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() as string;
+      for (const line of lines) this.log.push(line.startsWith('{') ? (JSON.parse(line) as Line) : { msg: line });
+      for (const look of this.waiting) look();
+    });
+  }
+
+  /** Resolves with the first line, logged or to come, that has this text in its message. */
+  async logged(text: string): Promise<Line> {
+    return await new Promise((resolve, reject) => {
+      const look = (): void => {
+        const line = this.log.find(({ msg }) => msg?.includes(text));
+        if (line === undefined) return;
+        this.waiting.delete(look);
+        resolve(line);
+      };
+      this.waiting.add(look);
+      void this.exited.then((code) => reject(new Error(`ended with ${code} before "${text}": ${JSON.stringify(this.log)}`)));
+      look();
+    });
+  }
+
+  /** As `kill -9`. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  async stop(): Promise<number | null> {
+    this.child.kill('SIGTERM');
+    return await this.exited;
+  }
+}
+
+export class ClusterHarness {
+  readonly directory: string;
+  readonly taskManagers: ClusterProcess[] = [];
+  readonly standbys: ClusterProcess[] = [];
+  jobManager!: ClusterProcess;
+  client!: ClusterClient;
+  restAddress = '';
+  private rpcPort = 0;
+
+  constructor() {
+    this.directory = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
+  }
+
+  async start(taskManagers: number, options: Readonly<Record<string, string | number>> = {}): Promise<void> {
+    this.jobManager = new ClusterProcess('jobmanager', { 'jobmanager.rpc.port': 0, 'rest.port': 0, ...options });
+    const started = await this.jobManager.logged('JobManager started');
+    this.rpcPort = Number(String(started.rpc).split(':').at(-1));
+    this.restAddress = String(started.rest);
+    this.client = new ClusterClient({ addresses: [this.restAddress] });
+    await Promise.all(Array.from({ length: taskManagers }, async () => await this.addTaskManager(options)));
+  }
+
+  async addTaskManager(options: Readonly<Record<string, string | number>> = {}): Promise<ClusterProcess> {
+    const taskManager = new ClusterProcess('taskmanager', { 'jobmanager.rpc.port': this.rpcPort, ...options });
+    this.taskManagers.push(taskManager);
+    await taskManager.logged('registered with the JobManager');
+    return taskManager;
+  }
+
+  /** A standby, where the cluster has high availability. */
+  async addJobManager(options: Readonly<Record<string, string | number>>): Promise<ClusterProcess> {
+    const standby = new ClusterProcess('jobmanager', { 'jobmanager.rpc.port': 0, 'rest.port': 0, ...options });
+    this.standbys.push(standby);
+    const started = await standby.logged('JobManager started');
+    this.restAddress = `${this.restAddress},${String(started.rest)}`;
+    this.client = new ClusterClient({ addresses: this.restAddress.split(',') });
+    return standby;
+  }
+
+  /** Runs `millstream <words>` against this cluster; resolves with what it printed, rejects with its errors. */
+  async millstream(...words: readonly string[]): Promise<string> {
+    const [command = '', ...rest] = words;
+    return await new Promise((resolve, reject) => {
+      execFile(process.execPath, [COMMAND, command, '--jobmanager', this.restAddress, ...rest], (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`millstream ${words.join(' ')}: ${stderr}`));
+      });
+    });
+  }
+
+  /** Starts a job of test/jobs and returns its id. */
+  async run(job: string, definitions: Readonly<Record<string, string | number>>, ...args: readonly string[]): Promise<string> {
+    const program = fileURLToPath(new URL(`../jobs/${job}.ts`, import.meta.url));
+    const options = Object.entries(definitions).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
+    const flags = args.slice(0, args.indexOf('--') < 0 ? args.length : args.indexOf('--'));
+    const own = args.slice(flags.length);
+    const printed = await this.millstream('run', '--detached', '--json', ...options, ...flags, program, ...own);
+    return (JSON.parse(printed) as { job: string }).job;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.taskManagers, ...this.standbys, this.jobManager].map((each) => each.stop()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,181 @@
+/** A JobManager and TaskManagers in this process: real slot threads and rings, records between TaskManagers, a network in memory. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { JobManager, nodeDisk, ProgramModules, RelayingExchange, startSlot, systemClock, TaskManager } from 'millstream/cluster';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createMemoryNetwork } from './memory-network.js';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
+  cleanups.push(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+interface Cluster {
+  readonly jobManager: JobManager;
+  readonly taskManagers: TaskManager[];
+  readonly events: string[];
+}
+
+async function startCluster(slots: readonly number[]): Promise<Cluster> {
+  const network = createMemoryNetwork();
+  const events: string[] = [];
+  const clock = systemClock;
+  const jobManager = new JobManager({
+    clock,
+    disk: nodeDisk,
+    modules: new ProgramModules(join(directory(), 'modules')),
+    term: 1,
+    heartbeatIntervalMs: 1000,
+    heartbeatTimeoutMs: 10_000,
+    slotRequestTimeoutMs: 2000,
+    spread: 'fill',
+    observer: {
+      taskManagerRegistered: ({ id }) => events.push(`registered ${id}`),
+      taskManagerLost: ({ id }) => events.push(`lost ${id}`),
+      jobSubmitted: () => undefined,
+      jobEnded: () => undefined,
+      recoveryFailed: () => undefined,
+      refused: (_remote, error) => events.push(`refused ${error.code}`),
+    },
+  });
+  const listener = await network.listen({ host: 'localhost', port: 0 }, (connection) => jobManager.accept(connection));
+  const { address } = listener;
+  cleanups.push(() => listener.close());
+  cleanups.push(() => jobManager.stop());
+  const taskManagers: TaskManager[] = [];
+  for (const [index, count] of slots.entries()) {
+    const id = `tm-${index}`;
+    const exchange = new RelayingExchange({ taskManager: id, network, clock });
+    const data = await exchange.listen({ host: 'localhost', port: 0 });
+    const taskManager = new TaskManager({
+      description: {
+        id,
+        host: 'localhost',
+        data,
+        slots: count,
+        pid: process.pid,
+        hardware: { cpuCores: 1, physicalMemory: 1, freeMemory: 1 },
+      },
+      network,
+      clock,
+      modules: new ProgramModules(join(directory(), 'modules')),
+      findLeader: async () => address,
+      startSlot,
+      exchange,
+      observer: {
+        registered: () => undefined,
+        disconnected: () => undefined,
+        attemptOpened: () => undefined,
+        attemptEnded: () => undefined,
+        stale: () => undefined,
+      },
+    });
+    taskManager.start();
+    taskManagers.push(taskManager);
+    cleanups.push(async () => {
+      await taskManager.stop();
+      await exchange.close();
+    });
+  }
+  return { jobManager, taskManagers, events };
+}
+
+function program(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+const SUMS = program(`
+  import { defineJob, FileSink, jsonLinesEncoder } from 'millstream';
+  export default defineJob((env, params) => {
+    env.fromSequence(1, Number(params.count)).keyBy((n) => n % 10).reduce((a, b) => a + b).sinkTo(
+      FileSink.forRowFormat(params.out, jsonLinesEncoder()));
+  }, { name: 'sums' });
+`);
+
+function results(out: string): number[] {
+  return readdirSync(out, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .flatMap((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8').trim().split('\n'))
+    .map(Number);
+}
+
+/** The greatest running sum of the numbers 10, 20 … count. */
+function greatestSum(count: number): number {
+  const tens = count / 10;
+  return (10 * tens * (tens + 1)) / 2;
+}
+
+async function submitSums(
+  cluster: Cluster,
+  count: number,
+  options: Record<string, unknown>,
+): Promise<{ out: string; job: Awaited<ReturnType<JobManager['submit']>> }> {
+  const out = directory();
+  const job = await cluster.jobManager.submit({ content: SUMS, argv: ['sums.js', '--out', out, '--count', `${count}`], options, run: {} });
+  return { out, job };
+}
+
+describe.each([
+  ['one TaskManager', [2]],
+  ['two TaskManagers', [1, 1]],
+  ['three TaskManagers of different sizes', [1, 2, 1]],
+])('a job on %s', (_name, slots) => {
+  it('gives its results', async () => {
+    const cluster = await startCluster(slots);
+    const parallelism = slots.reduce((sum, count) => sum + count);
+    const { job, out } = await submitSums(cluster, 100_000, { 'parallelism.default': parallelism });
+    await job.ended;
+    expect(job.facts.exceptions.latest?.stacktrace).toBeUndefined();
+    expect(job.facts.state).toBe('FINISHED');
+    const sums = results(out);
+    expect(sums).toHaveLength(100_000);
+    expect(Math.max(...sums.filter((sum) => sum % 100 === 0))).toBe(greatestSum(100_000));
+    expect(cluster.jobManager.pool.freeSlots).toBe(parallelism);
+  });
+});
+
+describe('a cluster', () => {
+  it('says how many slots are missing', async () => {
+    const cluster = await startCluster([1]);
+    const { job } = await submitSums(cluster, 10, { 'parallelism.default': 3 });
+    await job.ended;
+    expect(job.facts.state).toBe('FAILED');
+    expect(job.facts.exceptions.latest?.stacktrace).toMatch(/it needs 3 slots, and 1 of 1 were free \(1 TaskManagers\) for 2 s/);
+  });
+
+  it('refuses a program that throws at load, and goes on', async () => {
+    const cluster = await startCluster([1]);
+    const broken = { content: program('throw new Error("at load");'), argv: ['broken.js'], options: {}, run: {} };
+    await expect(cluster.jobManager.submit(broken)).rejects.toThrow(/at load/);
+    const { job } = await submitSums(cluster, 10, {});
+    await job.ended;
+    expect(job.facts.state).toBe('FINISHED');
+  });
+
+  it('deploys a job again when a TaskManager is gone, from its last checkpoint', async () => {
+    const cluster = await startCluster([1, 1, 1]);
+    const { job, out } = await submitSums(cluster, 3_000_000, {
+      'parallelism.default': 2,
+      'execution.checkpointing.interval': 50,
+      'execution.checkpointing.dir': directory(),
+      'restart-strategy.type': 'fixed-delay',
+      'restart-strategy.fixed-delay.attempts': 3,
+      'restart-strategy.fixed-delay.delay': 10,
+    });
+    await expect.poll(() => job.lastCheckpoint, { timeout: 20_000 }).toBeDefined();
+    const host = job.facts.subtasks[0]?.place?.taskManagerId;
+    await cluster.taskManagers[Number(host?.slice(3))]?.stop();
+    await job.ended;
+    expect(cluster.events).toContain(`lost ${host}`);
+    expect(job.facts.restarts).toBe(1);
+    expect(job.facts.state).toBe('FINISHED');
+    expect(results(out)).toHaveLength(3_000_000);
+  }, 60_000);
+});

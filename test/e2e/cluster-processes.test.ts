@@ -1,0 +1,167 @@
+/** Real processes: a JobManager, TaskManagers, records between them over TCP, and processes that die. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RunningCount } from '../jobs/running-counts.js';
+import { ClusterHarness, pause } from './cluster-harness.js';
+import { readLines } from './run-job.js';
+
+const RECORDS = 400_000;
+const KEYS = 100;
+
+let cluster: ClusterHarness;
+beforeEach(() => {
+  cluster = new ClusterHarness();
+});
+afterEach(async () => {
+  await cluster.stop();
+}, 60_000);
+
+function results(): string {
+  return join(cluster.directory, 'results');
+}
+
+function job(parallelism: number): [string, Record<string, string | number>, ...string[]] {
+  return [
+    'running-counts',
+    {
+      'parallelism.default': parallelism,
+      'execution.checkpointing.interval': '100 ms',
+      'execution.checkpointing.dir': join(cluster.directory, 'checkpoints'),
+      'restart-strategy.type': 'fixed-delay',
+      'restart-strategy.fixed-delay.attempts': 5,
+      'restart-strategy.fixed-delay.delay': '100 ms',
+    },
+  ];
+}
+
+/** In each attempt all but an eighth of the records wait for the file `until`. */
+function parameters(): string[] {
+  const until = join(cluster.directory, 'until');
+  return ['--', '--records', `${RECORDS}`, '--keys', `${KEYS}`, '--results', results(), '--until', until, '--free', `${RECORDS / 8}`];
+}
+
+function release(): void {
+  writeFileSync(join(cluster.directory, 'until'), '');
+}
+
+/** Each key's counts must be 1, 2, 3 … and nothing else. */
+function expectExactlyOnce(): void {
+  const counts = new Map<number, number[]>();
+  for (const { key, count } of readLines<RunningCount>(join(results(), 'running'))) {
+    const known = counts.get(key);
+    if (known === undefined) counts.set(key, [count]);
+    else known.push(count);
+  }
+  expect(counts.size).toBe(KEYS);
+  for (const known of counts.values()) {
+    expect(known.sort((a, b) => a - b)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => i + 1));
+  }
+}
+
+async function ended(id: string): Promise<string> {
+  for (;;) {
+    const state = await cluster.client.jobStatus(id);
+    if (state === 'FINISHED' || state === 'FAILED' || state === 'CANCELED') return state;
+    await pause();
+  }
+}
+
+async function completedCheckpoints(id: string, count: number): Promise<void> {
+  for (;;) {
+    // A new leader does not know its jobs at once.
+    const counts = await cluster.client.checkpoints(id).then(
+      (statistics) => statistics.counts,
+      () => undefined,
+    );
+    if (counts !== undefined && counts.completed >= count) return;
+    await pause();
+  }
+}
+
+describe('a cluster of processes', () => {
+  it('runs a job over two TaskManagers, and goes on after one was killed', async () => {
+    await cluster.start(3);
+    const [name, options] = job(2);
+    const id = await cluster.run(name, options, ...parameters());
+    await completedCheckpoints(id, 3);
+    const details = await cluster.client.job(id);
+    const places = await cluster.client.vertexTaskManagers({ jobId: id, vertexId: details.vertices[0]?.id as string });
+    const victim = places.taskmanagers[0]?.['taskmanager-id'];
+    const process = cluster.taskManagers.find(({ log }) => log.some((line) => line.id === victim));
+    await process?.kill();
+    await completedCheckpoints(id, 6);
+    release();
+    expect(await ended(id)).toBe('FINISHED');
+    expectExactlyOnce();
+    const { exceptionHistory } = await cluster.client.jobExceptions(id);
+    expect(exceptionHistory.entries.length).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('stops a job with a savepoint and resumes it from there at another parallelism', async () => {
+    await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
+    const [name, options] = job(3);
+    const first = await cluster.run(name, options, ...parameters());
+    await completedCheckpoints(first, 2);
+    const target = join(cluster.directory, 'savepoints');
+    const { savepoint } = JSON.parse(await cluster.millstream('stop', '--json', '-p', target, first)) as { savepoint: string };
+    expect(savepoint.startsWith(target)).toBe(true);
+    expect(await ended(first)).toBe('FINISHED');
+    release();
+    const second = await cluster.run(name, { ...options, 'parallelism.default': 2 }, '--from', savepoint, ...parameters());
+    expect(await ended(second)).toBe('FINISHED');
+    expectExactlyOnce();
+  }, 60_000);
+
+  it('rescales a running job, up and down', async () => {
+    await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
+    const [name, options] = job(1);
+    const id = await cluster.run(name, options, ...parameters());
+    let completed = 0;
+    for (const parallelism of [4, 2]) {
+      await completedCheckpoints(id, completed + 2);
+      await cluster.millstream('scale', id, '-p', `${parallelism}`);
+      completed = (await cluster.client.checkpoints(id)).counts.completed;
+      await completedCheckpoints(id, completed + 1);
+      const { vertices } = await cluster.client.job(id);
+      expect(vertices.map((vertex) => vertex.parallelism)).toEqual(vertices.map(() => parallelism));
+    }
+    await expect(cluster.millstream('scale', id, '-p', '9')).rejects.toThrow(/it would need 9 slots, and the cluster has 4 for it/);
+    release();
+    expect(await ended(id)).toBe('FINISHED');
+    expectExactlyOnce();
+  }, 60_000);
+
+  it('goes on under a standby when its JobManager was killed', async () => {
+    const availability = {
+      'high-availability.type': 'file',
+      'high-availability.storageDir': join(cluster.directory, 'ha'),
+      'high-availability.leader-election.lease-duration': '1 s',
+      'high-availability.leader-election.retry-period': '200 ms',
+    };
+    await cluster.start(2, availability);
+    const standby = await cluster.addJobManager(availability);
+    const [name, options] = job(2);
+    const id = await cluster.run(name, options, ...parameters());
+    await completedCheckpoints(id, 3);
+    const pids = cluster.taskManagers.map(({ child }) => child.pid);
+    await cluster.jobManager.kill();
+    await standby.logged('leading');
+    await completedCheckpoints(id, 2);
+    release();
+    expect(await ended(id)).toBe('FINISHED');
+    expectExactlyOnce();
+    expect(cluster.taskManagers.map(({ child }) => (child.exitCode === null ? child.pid : undefined))).toEqual(pids);
+  }, 60_000);
+
+  it('lists, shows and cancels jobs', async () => {
+    await cluster.start(1);
+    const [name, options] = job(1);
+    const id = await cluster.run(name, options, ...parameters());
+    expect(await cluster.millstream('list')).toContain(id);
+    await completedCheckpoints(id, 1);
+    expect(await cluster.millstream('info', id)).toMatch(/running-counts {2}RUNNING/);
+    expect(await cluster.millstream('cancel', id)).toContain('state CANCELED');
+    await expect(cluster.millstream('info', 'no-such-job')).rejects.toThrow(/no-such-job/);
+  }, 60_000);
+});
