@@ -59,29 +59,27 @@ describe('ColumnGroup', () => {
     );
   });
 
-  it('uses the slots of removed keys again instead of growing', () => {
-    const { group } = groupOf();
+  it('uses the rows of removed keys again instead of growing', () => {
+    const { group, clock } = groupOf();
     for (let key = 0; key < 100; key++) put(group, key, key);
-    const { capacity } = group;
+    const { columnBytes } = clock;
     for (let round = 1; round < 200; round++) {
       for (let key = 0; key < 100; key++) group.remove(group.find(hashKey(key + (round - 1) * 100), key + (round - 1) * 100));
       for (let key = 0; key < 100; key++) put(group, key + round * 100, key);
     }
     expect(group.count).toBe(100);
-    expect(group.capacity).toBeLessThanOrEqual(capacity * 1.5);
-    expect(group.generation).toBeLessThan(1000);
+    expect(group.rows).toBe(100);
+    expect(clock.columnBytes).toBe(columnBytes);
   });
 
-  it('lists slots that are used again for keys of another interval', () => {
+  it('lists rows that are used again for keys of another interval', () => {
     const { group, clock, saved } = groupOf();
-    let keys = 0;
-    // Up to a rehash, so that there is room for more without another.
-    for (; keys < 1000 || group.count * 2 > group.capacity; keys++) put(group, keys, keys);
+    const keys = 1000;
+    for (let key = 0; key < keys; key++) put(group, key, key);
     clock.nextInterval();
-    const { generation } = group;
     for (let key = 0; key < keys; key += 2) group.remove(group.find(hashKey(key), key));
     for (let key = 10_000; key < 10_200; key++) put(group, key, key);
-    expect(group.generation).toBe(generation);
+    expect(group.rows).toBe(keys);
     const cut = { file: {} as never, after: 1, closing: 2, walks: [] };
     clock.cut = cut;
     clock.nextInterval();
@@ -89,7 +87,7 @@ describe('ColumnGroup', () => {
     expect(saved.sort()).toEqual(Array.from({ length: 200 }, (_, n) => 10_000 + n));
   });
 
-  it('saves each row once when the rows move in the middle of a walk', () => {
+  it('saves each row once when the group grows in the middle of a walk', () => {
     for (const after of [0, 1]) {
       const { group, clock, saved } = groupOf();
       clock.nextInterval();
@@ -99,20 +97,20 @@ describe('ColumnGroup', () => {
       clock.nextInterval();
       const walk = group.walk(cut);
       expect(walk.step(300)).toBe(0);
-      const { generation } = group;
+      const { columnBytes } = clock;
       for (let key = 1000; key < 3000; key++) put(group, key, key);
       for (let key = 0; key < 1000; key += 3) put(group, key, -1);
-      expect(group.generation).toBeGreaterThan(generation);
+      expect(clock.columnBytes).toBeGreaterThan(columnBytes);
       for (let key = 3000; walk.step(100) === 0; key++) put(group, key, key);
       expect(saved.sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
     }
   });
 
-  it('takes at most 2.9 rows a key once there are some', () => {
+  it('takes at most one and a half rows and 16 bytes a key once there are some', () => {
     const { group, clock } = groupOf();
     for (let key = 0; key < 50_000; key++) {
       put(group, key, key);
-      if (key > 100) expect(clock.columnBytes / (key + 1)).toBeLessThan(2.9 * layout.stride * 8);
+      if (key > 100) expect(clock.columnBytes / (key + 1)).toBeLessThan(1.52 * layout.stride * 8 + 16);
     }
   });
 });

@@ -1,12 +1,16 @@
 /**
- * The rows of one key group of a state with a numeric schema: typed memory off the JavaScript heap, an open-addressing table with linear
- * probing whose slots are the rows themselves, so that finding a key and its fields costs one cache miss.
+ * The rows of one key group of a state with a numeric schema: typed memory off the JavaScript heap. Rows stand in the order in which their
+ * keys came, and an index of 4 bytes a slot finds them: keys that came together are mostly used together, so that their rows share
+ * cache lines and pages, and the index is small enough to stay near. (CPython's dictionaries are built so.)
  *
- *   touched > 0: a key's row        touched = 0: never used since the last rehash        touched < 0: its key was removed
+ *     index, by hash:   · 3│t · 0│t · · 2│t ✕ 1│t …      row + 1, above it a tag: other bits of the hash, so that few rows are
+ *                         ╲    │      ╱                  looked at in vain; · free, ✕ removed
+ *     rows, by arrival:  [0]  [1]  [2]  [3] …
  *
- * Invariants: 1. keys are never NaN; 2. rows move only in `rehash`, which makes the change lists anew; walks
- * notice by `generation` and look at all again (what is saved stays saved); 3. at most seven tenths of the slots are not 0, after a
- * rehash just above a third: a key takes 1.4 to 2.9 rows, and a rehash is short since it concerns one key group.
+ * A row's `touched`: > 0 a key's row; < 0 its key was removed, and another may get it.
+ *
+ * Invariants: 1. keys are never NaN; 2. a row keeps its number as long as its key lives, whatever grows; 3. at most half of the index's
+ * slots are not free; 4. memory of removed keys is used again, not given back.
  */
 import { hashKey } from '../../common/hash.js';
 import { type ChangeClock, ChangeLists, RowNumbers, type SnapshotCut } from './change-clock.js';
@@ -16,11 +20,12 @@ import type { TableWalk } from './table.js';
 
 /** Spreads hashes whose low bits say which key group this is, and so are equal here. */
 const SPREAD = 0x9e3779b1;
-const LOAD_MAX = 0.7;
-/** Each rehash doubles the table: fresh memory costs more (page faults) than moving the rows does. */
-const GROWTH = 2;
-const CAPACITY_MIN = 4;
-/** `touched` of a slot that is free and in no change list of this interval. */
+/** Of the index. */
+const LOAD_MAX = 0.5;
+const INDEX_MIN = 8;
+const ROWS_MIN = 4;
+const ROW_GROWTH = 1.5;
+/** `touched` of a row that has no key and is in no change list of this interval. */
 const FREE = -0x7fffffff;
 
 /** How rows are written to a snapshot. */
@@ -32,21 +37,23 @@ export interface RowCodec {
 export class ColumnGroup {
   f64: Float64Array = new Float64Array(0);
   i32: Int32Array = new Int32Array(0);
-  capacity = 0;
+  /** Rows that have or had a key: numbers below it. */
+  rows = 0;
   /** Keys. */
   count = 0;
-  /** How often the rows have moved. */
-  generation = 0;
   readonly label: number;
   private readonly clock: ChangeClock;
   private readonly codec: RowCodec;
   private readonly stride: number;
   private readonly changes: ChangeLists<RowNumbers, number>;
-  /** Slots that are not 0. */
+  private index: Int32Array = new Int32Array(0);
+  /** Slots of the index that are not free. */
   private used = 0;
   private usedMax = 0;
-  /** From a 32-bit hash to a slot. */
-  private scale = 0;
+  /** Of an entry: the row's number plus 1; all of it set: removed. What is above is the tag. */
+  private rowMask = 0;
+  /** Rows whose keys were removed. */
+  private readonly vacant = new RowNumbers();
 
   constructor(label: number, clock: ChangeClock, codec: RowCodec, layout: RowLayout) {
     this.label = label;
@@ -54,40 +61,40 @@ export class ColumnGroup {
     this.codec = codec;
     this.stride = layout.stride;
     this.changes = new ChangeLists(clock, (previous) => new RowNumbers(previous?.length));
-    this.allocate(CAPACITY_MIN);
+    this.growRows(ROWS_MIN);
+    this.buildIndex(INDEX_MIN);
   }
 
-  private allocate(capacity: number): void {
+  private growRows(capacity: number): void {
     const f64 = new Float64Array(capacity * this.stride);
+    f64.set(this.f64);
     this.clock.columnBytes += f64.byteLength - this.f64.byteLength;
     this.f64 = f64;
     this.i32 = new Int32Array(f64.buffer);
-    this.capacity = capacity;
-    this.usedMax = Math.floor(capacity * LOAD_MAX);
-    this.scale = capacity / 0x1_0000_0000;
   }
 
   /** The row of a key (not NaN), -1 if there is none. */
   find(hash: number, key: number): number {
-    const { f64, i32, stride, capacity } = this;
-    let row = ((Math.imul(hash, SPREAD) >>> 0) * this.scale) | 0;
-    for (;;) {
-      const at = row * stride;
-      const touched = i32[at * 2 + TOUCHED] as number;
-      if (f64[at] === key && touched > 0) return row;
-      if (touched === 0) return -1;
-      if (++row === capacity) row = 0;
+    const { index, rowMask, f64, stride } = this;
+    const spread = Math.imul(hash, SPREAD);
+    const last = index.length - 1;
+    for (let slot = spread >>> Math.clz32(last); ; slot = (slot + 1) & last) {
+      const entry = index[slot] as number;
+      if (entry === 0) return -1;
+      if (((entry ^ hash) & ~rowMask) !== 0) continue;
+      const row = (entry & rowMask) - 1;
+      if (row + 1 !== rowMask && f64[row * stride] === key) return row;
     }
   }
 
   /** Adds a row for a key that has none; its fields are to be set. */
   add(hash: number, key: number): number {
     const { clock } = this;
-    if (this.used >= this.usedMax) this.rehash();
-    const row = this.freeSlot(hash);
+    if (this.used >= this.usedMax) this.buildIndex(this.index.length);
+    const row = this.vacantRow();
+    this.enter(hash, row);
     const at = row * this.stride;
     const touched = this.i32[at * 2 + TOUCHED] as number;
-    if (touched === 0) this.used++;
     // -0 is 0 as a key.
     this.f64[at] = key + 0;
     this.i32[at * 2 + TOUCHED] = clock.interval;
@@ -97,25 +104,40 @@ export class ColumnGroup {
     return row;
   }
 
-  private freeSlot(hash: number): number {
-    let row = ((Math.imul(hash, SPREAD) >>> 0) * this.scale) | 0;
-    while ((this.i32[row * this.stride * 2 + TOUCHED] as number) > 0) if (++row === this.capacity) row = 0;
-    return row;
+  private vacantRow(): number {
+    const { vacant } = this;
+    if (vacant.length > 0) {
+      vacant.length--;
+      return vacant.values[vacant.length] as number;
+    }
+    if ((this.rows + 1) * this.stride > this.f64.length) this.growRows(Math.ceil(this.rows * ROW_GROWTH));
+    return this.rows++;
   }
 
-  private rehash(): void {
+  /** Puts a row into the first free slot of its hash. Slots of removed keys are not used again before the index is built anew. */
+  private enter(hash: number, row: number): void {
+    const { index, rowMask } = this;
+    const last = index.length - 1;
+    let slot = Math.imul(hash, SPREAD) >>> Math.clz32(last);
+    while (index[slot] !== 0) slot = (slot + 1) & last;
+    index[slot] = (hash & ~rowMask) | (row + 1);
+    this.used++;
+  }
+
+  /** Builds the index anew, larger or smaller as its keys need. The walk over the rows is in order, so a cheap one. */
+  private buildIndex(length: number): void {
+    let wanted = Math.max(INDEX_MIN, length);
+    while (this.count + 1 > wanted * LOAD_MAX * 0.75) wanted *= 2;
+    this.clock.columnBytes += (wanted - this.index.length) * 4;
+    this.index = new Int32Array(wanted);
+    this.used = 0;
+    this.usedMax = Math.floor(wanted * LOAD_MAX);
+    // Rows can be more than keys: those of removed ones count too.
+    const rowsMax = this.rows + this.usedMax + 2;
+    this.rowMask = 2 ** (32 - Math.clz32(rowsMax)) - 1;
     const { f64, i32, stride } = this;
-    this.allocate(Math.max(CAPACITY_MIN, Math.ceil((this.count + 1) * (GROWTH / LOAD_MAX))));
-    this.used = this.count;
-    this.generation++;
-    for (const list of this.changes) list.changed.length = 0;
-    for (let at = 0; at < f64.length; at += stride) {
-      const touched = i32[at * 2 + TOUCHED] as number;
-      if (touched <= 0) continue;
-      const row = this.freeSlot(hashKey(f64[at] as number));
-      // Bits, not doubles: a field's pattern must not change on the way.
-      for (let part = 0; part < stride * 2; part++) this.i32[row * stride * 2 + part] = i32[at * 2 + part] as number;
-      for (const list of this.changes) if (list.interval === touched) list.changed.push(row);
+    for (let row = 0; row < this.rows; row++) {
+      if ((i32[row * stride * 2 + TOUCHED] as number) > 0) this.enter(hashKey(f64[row * stride] as number), row);
     }
   }
 
@@ -142,13 +164,24 @@ export class ColumnGroup {
     const at = row * this.stride;
     const key = this.f64[at] as number;
     this.save(row);
-    // A slot that is in this interval's list needs no second place there when it is used again.
+    this.index[this.slotOf(hashKey(key), row)] = this.rowMask;
+    this.vacant.push(row);
+    // A row that is in this interval's list needs no second place there when it is used again.
     this.i32[at * 2 + TOUCHED] = this.i32[at * 2 + TOUCHED] === clock.interval ? -clock.interval : FREE;
     this.count--;
     clock.entries--;
     if (!clock.tracking) return;
     this.changes.current().removed.push(key);
     clock.countChange();
+  }
+
+  private slotOf(hash: number, row: number): number {
+    const { index, rowMask } = this;
+    const last = index.length - 1;
+    const entry = (hash & ~rowMask) | (row + 1);
+    let slot = Math.imul(hash, SPREAD) >>> Math.clz32(last);
+    while (index[slot] !== entry) slot = (slot + 1) & last;
+    return slot;
   }
 
   /** Writes a row to the running snapshot if it is wanted there. */
@@ -162,7 +195,7 @@ export class ColumnGroup {
 
   /** The keys, in no order. Keys must not be added while this iterates. */
   *keys(): IterableIterator<number> {
-    for (let at = 0; at < this.f64.length; at += this.stride) {
+    for (let at = 0; at < this.rows * this.stride; at += this.stride) {
       if ((this.i32[at * 2 + TOUCHED] as number) > 0) yield this.f64[at] as number;
     }
   }

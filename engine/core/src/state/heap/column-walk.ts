@@ -1,4 +1,4 @@
-/** Walks over the rows of a key group. They begin anew when the rows have moved: what was saved before is passed over. */
+/** Walks over the rows of a key group, whose numbers do not change meanwhile. */
 import type { ChangeList, RowNumbers, SnapshotCut } from './change-clock.js';
 import type { ColumnGroup, RowCodec } from './column-group.js';
 import type { TableWalk } from './table.js';
@@ -6,21 +6,15 @@ import type { TableWalk } from './table.js';
 /** A base: all slots. */
 export class AllRowsWalk implements TableWalk {
   private readonly group: ColumnGroup;
-  private generation: number;
   private row = 0;
 
   constructor(group: ColumnGroup) {
     this.group = group;
-    this.generation = group.generation;
   }
 
   step(rows: number): number {
     const { group } = this;
-    if (this.generation !== group.generation) {
-      this.generation = group.generation;
-      this.row = 0;
-    }
-    const end = Math.min(group.capacity, this.row + rows);
+    const end = Math.min(group.rows, this.row + rows);
     const left = rows - (end - this.row);
     for (; this.row < end; this.row++) group.save(this.row);
     return left;
@@ -35,7 +29,6 @@ export class ChangedRowsWalk implements TableWalk {
   private readonly codec: RowCodec;
   private readonly cut: SnapshotCut;
   private readonly lists: readonly Changes[];
-  private generation: number;
   private removedList = 0;
   private removed = 0;
   private changedList = 0;
@@ -46,7 +39,6 @@ export class ChangedRowsWalk implements TableWalk {
     this.codec = codec;
     this.cut = cut;
     this.lists = lists;
-    this.generation = group.generation;
   }
 
   step(rows: number): number {
@@ -68,11 +60,6 @@ export class ChangedRowsWalk implements TableWalk {
 
   private stepChanged(rows: number): number {
     const { group } = this;
-    if (this.generation !== group.generation) {
-      this.generation = group.generation;
-      this.changedList = 0;
-      this.changed = 0;
-    }
     let left = rows;
     for (; this.changedList < this.lists.length; this.changedList++, this.changed = 0) {
       const { changed } = this.lists[this.changedList] as Changes;

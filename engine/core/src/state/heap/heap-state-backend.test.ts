@@ -332,7 +332,7 @@ describe('size', () => {
     }
     expect(backend.size().entries).toBe(1005);
     expect(backend.size().columnBytes).toBeGreaterThan(1000 * 32);
-    expect(backend.size().columnBytes).toBeLessThan(1000 * 32 * 2.9);
+    expect(backend.size().columnBytes).toBeLessThan(1000 * 32 * 2.2);
   });
 });
 
