@@ -19,7 +19,7 @@ import type { Connection, ConnectionListener } from '../common/transport.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
-import { JobMaster } from './job-master.js';
+import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
 import { moduleHash, type ProgramModules } from './program-modules.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
@@ -167,15 +167,28 @@ export class JobManager {
 
   /** Evaluates the program and starts its job; with an id that is known already, that job is meant. Throws as `evaluate`. */
   async submit(submission: JobSubmission): Promise<JobMaster> {
-    const { id = randomToken(), argv } = submission;
+    const { id = randomToken() } = submission;
     const known = this.jobs.get(id);
     if (known !== undefined) return known;
+    // A request that was repeated while its first one is still being worked on.
+    let started = this.starting.get(id);
+    if (started === undefined) {
+      started = this.begin(id, submission).finally(() => this.starting.delete(id));
+      this.starting.set(id, started);
+    }
+    return await started;
+  }
+
+  private readonly starting = new Map<string, Promise<JobMaster>>();
+
+  private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
     const evaluated = await this.evaluate(submission);
+    checkClusterProgram(evaluated.program);
     await this.options.submitted?.add(
       {
         id,
         module: evaluated.module.hash,
-        argv,
+        argv: submission.argv,
         options: submission.options,
         from: submission.run.from,
         allowNonRestoredState: submission.run.allowNonRestoredState ?? false,

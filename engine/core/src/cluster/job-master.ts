@@ -39,15 +39,9 @@ export class JobMaster {
   isAbandoned = false;
   private readonly run: JobRun;
 
-  /** Throws INVALID_PLAN, INVALID_OPTION. */
+  /** Starts at once. Throws INVALID_OPTION. */
   constructor(options: JobMasterOptions) {
     const { program } = options;
-    if (program.plan.nodes.some((node) => node.kind === 'collect')) {
-      throw new MillstreamError(
-        'INVALID_PLAN',
-        `Cannot run job "${program.plan.jobName}" on a cluster: executeAndCollect hands results to the program, which does not run there. Write them to a sink, or run the program without --jobmanager.`,
-      );
-    }
     this.id = options.id;
     this.name = program.plan.jobName;
     this.configuration = Object.fromEntries(Object.entries(program.plan.options).map(([key, value]) => [key, String(value)]));
@@ -150,4 +144,13 @@ export class JobMaster {
   stop(): void {
     this.run.stop();
   }
+}
+
+/** Throws INVALID_PLAN for what only the embedded driver can run. */
+export function checkClusterProgram({ plan }: JobProgram): void {
+  if (!plan.nodes.some((node) => node.kind === 'collect')) return;
+  throw new MillstreamError(
+    'INVALID_PLAN',
+    `Cannot run job "${plan.jobName}" on a cluster: executeAndCollect hands results to the program, which does not run there. Write them to a sink, or run the program without --jobmanager.`,
+  );
 }

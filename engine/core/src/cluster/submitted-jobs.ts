@@ -68,7 +68,24 @@ export class SubmittedJobs {
     );
   }
 
+  /** Changes run one after another. */
+  private changing: Promise<void> = Promise.resolve();
+
   async add(job: SubmittedJob, content: Uint8Array): Promise<void> {
+    await this.next(async () => await this.addNow(job, content));
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.next(async () => await this.removeNow(id));
+  }
+
+  private async next(work: () => Promise<void>): Promise<void> {
+    const done = this.changing.then(work);
+    this.changing = done.catch(() => undefined);
+    await done;
+  }
+
+  private async addNow(job: SubmittedJob, content: Uint8Array): Promise<void> {
     if (!(await this.files.exists(this.pathOf(job.module)))) {
       const file = this.files.create(this.pathOf(job.module), 'keep the program');
       file.write(content.slice());
@@ -77,7 +94,7 @@ export class SubmittedJobs {
     await this.change([...this.jobs, job]);
   }
 
-  async remove(id: string): Promise<void> {
+  private async removeNow(id: string): Promise<void> {
     const job = this.jobs.find((each) => each.id === id);
     if (job === undefined) return;
     const rest = this.jobs.filter((each) => each !== job);

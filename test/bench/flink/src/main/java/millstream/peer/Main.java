@@ -2,6 +2,7 @@ package millstream.peer;
 
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -107,9 +108,14 @@ public final class Main {
         return sum;
     }
 
-    private static void delete(Path directory) throws IOException {
-        try (Stream<Path> files = Files.walk(directory)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
+    /** Flink removes files of its own while this goes through them: what is in the way is tried again, and left to the system at last. */
+    private static void delete(Path directory) throws InterruptedException {
+        for (int attempt = 0; attempt < 20 && Files.exists(directory); attempt++) {
+            try (Stream<Path> files = Files.walk(directory)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
+            } catch (IOException | UncheckedIOException e) {
+                Thread.sleep(100);
+            }
         }
     }
 

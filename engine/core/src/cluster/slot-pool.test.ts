@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../testing/virtual-clock.js';
+import { RegisteredTaskManager } from './registered-task-manager.js';
+import { SlotPool, type SlotRequest } from './slot-pool.js';
+
+function member(id: string, slots: number, clock: VirtualClock): RegisteredTaskManager {
+  return new RegisteredTaskManager({
+    description: {
+      id,
+      host: 'localhost',
+      data: { host: 'localhost', port: 1 },
+      slots,
+      pid: 1,
+      hardware: { cpuCores: 1, physicalMemory: 1, freeMemory: 1 },
+    },
+    connection: { remote: id, pendingBytes: 0, send: () => true, close: () => undefined, destroy: () => undefined },
+    term: 1,
+    clock,
+    heartbeatIntervalMs: 1000,
+    heartbeatTimeoutMs: 10_000_000,
+    onSilence: () => undefined,
+    onStale: () => undefined,
+  });
+}
+
+function request(slots: number, job = 'job'): SlotRequest {
+  return { slots, job, jobName: job, timeoutMs: 5000 };
+}
+
+function hostsOf(lease: { readonly hosts: readonly { readonly id: string }[] }): string[] {
+  return lease.hosts.map(({ id }) => id);
+}
+
+describe('SlotPool', () => {
+  it('fills the fullest TaskManager, or spreads over the emptiest', async () => {
+    const clock = new VirtualClock();
+    for (const [spread, expected] of [
+      ['fill', ['b', 'b', 'c']],
+      ['spread', ['b', 'c', 'c']],
+    ] as const) {
+      const pool = new SlotPool(clock, spread);
+      pool.add(member('b', 2, clock));
+      pool.add(member('c', 3, clock));
+      expect(hostsOf(await pool.acquire(request(3)).lease)).toEqual(expected);
+      expect(pool.freeSlots).toBe(2);
+    }
+  });
+
+  it('gives all slots or none, first come first served', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool(clock, 'fill');
+    const order: string[] = [];
+    const large = pool.acquire(request(3, 'large')).lease.then((lease) => {
+      order.push('large');
+      return lease;
+    });
+    const small = pool.acquire(request(1, 'small')).lease.then(() => order.push('small'));
+    pool.add(member('a', 2, clock));
+    await Promise.resolve();
+    expect(order).toEqual([]);
+    expect(pool.freeSlots).toBe(2);
+    pool.add(member('b', 1, clock));
+    (await large).release();
+    await small;
+    expect(order).toEqual(['large', 'small']);
+  });
+
+  it('gives up after the time, and serves who waits behind', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool(clock, 'fill');
+    pool.add(member('a', 1, clock));
+    const large = pool.acquire(request(2, 'large')).lease;
+    const small = pool.acquire(request(1, 'small')).lease;
+    const refused = expect(large).rejects.toThrow(/Cannot run job "large": it needs 2 slots, and 1 of 1 were free/);
+    clock.advanceBy(5000);
+    await refused;
+    expect(hostsOf(await small)).toEqual(['a']);
+  });
+
+  it('gives no slots of a TaskManager that is gone', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool(clock, 'fill');
+    const gone = member('a', 4, clock);
+    pool.add(gone);
+    pool.remove(gone);
+    pool.add(member('b', 1, clock));
+    expect(hostsOf(await pool.acquire(request(1)).lease)).toEqual(['b']);
+  });
+});

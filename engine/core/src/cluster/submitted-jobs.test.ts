@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { DiskCheckpointFiles } from '../checkpoint/disk-checkpoint-files.js';
+import { MemoryDisk } from '../common/memory-disk.js';
+import { moduleHash } from './program-modules.js';
+import { type SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
+
+const DIRECTORY = '/cluster';
+const CONTENT = new TextEncoder().encode('export default 1;');
+
+async function storage(): Promise<DiskCheckpointFiles> {
+  const files = new DiskCheckpointFiles(new MemoryDisk());
+  await files.prepareDirectory(DIRECTORY);
+  return files;
+}
+
+function job(id: string, content: Uint8Array = CONTENT): SubmittedJob {
+  return { id, module: moduleHash(content), argv: ['job.mjs'], options: {}, from: undefined, allowNonRestoredState: false };
+}
+
+describe('the list of jobs', () => {
+  it('is what the next leader finds', async () => {
+    const files = await storage();
+    const first = new SubmittedJobs(files, DIRECTORY, 'one');
+    // At once: changes wait for each other.
+    await Promise.all([first.add(job('a'), CONTENT), first.add(job('b'), CONTENT), first.add(job('c'), CONTENT)]);
+    await first.remove('b');
+    const second = new SubmittedJobs(files, DIRECTORY, 'two');
+    expect((await second.load()).map(({ id }) => id)).toEqual(['a', 'c']);
+    expect((await second.module(moduleHash(CONTENT))).content).toEqual(CONTENT);
+  });
+
+  it('is not changed by a leader that was deposed', async () => {
+    const files = await storage();
+    const deposed = new SubmittedJobs(files, DIRECTORY, 'one');
+    await deposed.add(job('a'), CONTENT);
+    const leader = new SubmittedJobs(files, DIRECTORY, 'two');
+    await leader.load();
+    await leader.remove('a');
+    await expect(deposed.add(job('b'), CONTENT)).rejects.toThrow(/another JobManager leads now/);
+    expect(await new SubmittedJobs(files, DIRECTORY, 'three').load()).toEqual([]);
+  });
+
+  it('keeps a program as long as a job needs it, and notices one that is damaged', async () => {
+    const files = await storage();
+    const jobs = new SubmittedJobs(files, DIRECTORY, 'one');
+    await jobs.add(job('a'), CONTENT);
+    await jobs.add(job('b'), CONTENT);
+    await jobs.remove('a');
+    await expect(jobs.module(moduleHash(CONTENT))).resolves.toBeDefined();
+    await jobs.remove('b');
+    await expect(jobs.module(moduleHash(CONTENT))).rejects.toThrow(/it is gone/);
+    await files.replace(`${DIRECTORY}/${moduleHash(CONTENT)}.program`, new Uint8Array([1]));
+    await expect(jobs.module(moduleHash(CONTENT))).rejects.toThrow(/it is damaged/);
+  });
+});
