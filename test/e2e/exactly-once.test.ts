@@ -129,4 +129,49 @@ describe('exactly-once', () => {
     expect(outcome.type).toBe('finished');
     expectExact();
   });
+
+  it('goes on when a stop with a savepoint and a rescaling fail with their attempts', async () => {
+    let run: JobRun | undefined;
+    let attempt = 0;
+    let parallelism: number | undefined;
+    const failures: unknown[] = [];
+    const requests: (() => Promise<unknown>)[] = [
+      async () => await run?.savepoint(join(directory, 'savepoints'), 'suspend'),
+      async () => await run?.rescale(rescaled()),
+      async () => await run?.rescale(rescaled()),
+    ];
+    let vertices: readonly string[] = [];
+    const rescaled = (): ReadonlyMap<string, number> => new Map(vertices.map((id) => [id, 3]));
+    let requested = false;
+    const outcome = await runJob('running-counts', {
+      parameters: { ...parameters(40_000), ...held() },
+      options: { ...options(2), 'execution.checkpointing.interval': '1 h' },
+      onRun: (started) => {
+        run = started;
+      },
+      observer: {
+        attemptStarted: (_attempt, graph) => {
+          attempt++;
+          vertices = graph.vertices.map(({ id }) => id);
+          parallelism = graph.vertices[0]?.parallelism;
+          requested = false;
+        },
+        metrics: () => {
+          if (requested) return;
+          requested = true;
+          const request = requests[attempt - 1];
+          if (request === undefined) writeFileSync(held().until, '');
+          else request().catch((error: unknown) => failures.push(error));
+        },
+        checkpointTriggered: () => {
+          if (attempt < 3) run?.killSlot(1);
+        },
+      },
+    });
+    expect(outcome.type).toBe('finished');
+    expect(failures).toMatchObject([{ code: 'CHECKPOINT_FAILED' }, { code: 'CHECKPOINT_FAILED' }]);
+    expect(attempt).toBe(4);
+    expect(parallelism).toBe(3);
+    expectExact();
+  });
 });

@@ -39,7 +39,6 @@ class Rig {
           this.isSettled = true;
           this.ends.push(end);
         },
-        stopRefused: () => undefined,
         fail: (error) => {
           throw error;
         },

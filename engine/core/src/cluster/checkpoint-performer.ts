@@ -52,8 +52,6 @@ export interface CheckpointedAttempt {
   refused(request: CheckpointRequest, reason: string): void;
   /** Everything is committed; the job ends. */
   ended(end: CheckpointEnd): void;
-  /** A stop was asked for and is not possible. */
-  stopRefused(): void;
   fail(error: unknown): void;
 }
 
@@ -220,11 +218,9 @@ export class CheckpointPerformer {
   }
 
   private refused(request: CheckpointRequest, reason: string): void {
-    const { id, stop } = request;
     this.attempt.refused(request, reason);
-    if (this.attempt.isSettled) return;
-    if (stop !== undefined) this.attempt.stopRefused();
-    else if (id === HAND_OVER) this.retry = this.options.clock.schedule(HAND_OVER_RETRY_MS, () => this.handOver());
+    if (request.id !== HAND_OVER || this.attempt.isSettled) return;
+    this.retry = this.options.clock.schedule(HAND_OVER_RETRY_MS, () => this.handOver());
   }
 
   private trigger(action: CoordinatorAction & { type: 'trigger' }): void {

@@ -7,7 +7,7 @@
  * Invariants: 1. `run` settles once; 2. an attempt that has ended asks slots for nothing but to close; 3. FINISHED only after the last commit.
  */
 import type { CheckpointRequest } from '../checkpoint/coordinator-state.js';
-import { MillstreamError } from '../common/errors.js';
+import { asMillstreamError, MillstreamError } from '../common/errors.js';
 import { deserializeError } from '../runtime/serialize-error.js';
 import type { RecordPosition, ToSlot } from '../runtime/slot-messages.js';
 import type { AttemptOptions, AttemptOutcome } from './attempt-options.js';
@@ -79,11 +79,7 @@ export class ExecutionAttempt {
   }
 
   private fail(error: unknown, position: RecordPosition | undefined): void {
-    const typed =
-      error instanceof MillstreamError
-        ? error
-        : new MillstreamError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
-    this.settle({ type: 'failed', error: typed, position });
+    this.settle({ type: 'failed', error: asMillstreamError(error), position });
   }
 
   private broadcast(message: ToSlot): void {
@@ -109,7 +105,6 @@ export class ExecutionAttempt {
         refused: ({ id }, reason) => this.requests.get(id)?.reject(checkpointRefused(reason)),
         failedCheckpoint: (epoch, reason) => observer.checkpointFailed(epoch, reason),
         ended: (end) => this.settle(end),
-        stopRefused: () => this.settle({ type: 'cancelled' }),
         fail: (error) => this.fail(error, undefined),
       },
       {

@@ -107,7 +107,7 @@ export class JobRun {
     for (;;) {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
-      if (outcome.type === 'stopped' && this.takeRescaling()) continue;
+      if (this.takeRescaling(outcome.type === 'stopped') && outcome.type === 'stopped') continue;
       if (outcome.type !== 'failed') return await this.ended(outcome);
       if (!(await this.restartAfter(outcome))) return await this.cancelled();
     }
@@ -135,8 +135,8 @@ export class JobRun {
     }
     this.stopWanted = 'stop';
     this.directoryStore.ending = true;
-    // Refused, it cancels; what became of it is in the outcome.
-    this.attempt.request({ id: 'stop', kind: 'checkpoint', stop: 'suspend', directory: undefined }).catch(() => undefined);
+    // Whoever stops a run wants its end, with a last checkpoint or without; what became of it is in the outcome.
+    this.attempt.request({ id: 'stop', kind: 'checkpoint', stop: 'suspend', directory: undefined }).catch(() => this.cancel());
   }
 
   /**
@@ -148,22 +148,28 @@ export class JobRun {
     if (this.rescaling !== undefined || this.stopWanted !== undefined) {
       throw new MillstreamError('REQUEST_CONFLICT', 'Cannot rescale the job: it is being stopped or rescaled already.');
     }
-    this.rescaling = graph;
+    const rescaling = { graph, promised: false };
+    this.rescaling = rescaling;
     try {
       await this.request('checkpoint', 'suspend', undefined);
+      rescaling.promised = true;
     } catch (error) {
-      this.rescaling = undefined;
+      if (this.rescaling === rescaling) this.rescaling = undefined;
       throw error;
     }
   }
 
-  private rescaling: JobGraph | undefined;
+  private rescaling: { readonly graph: JobGraph; promised: boolean } | undefined;
 
-  /** The attempt was stopped only to go on at another parallelism. */
-  private takeRescaling(): boolean {
-    if (this.rescaling === undefined || this.stopWanted !== undefined) return false;
-    this.graph = this.rescaling;
+  /**
+   * An attempt has ended: the next one has the parallelism that was asked for, if this one stopped for it or had its checkpoint and failed
+   * between that and its end.
+   */
+  private takeRescaling(stopped: boolean): boolean {
+    const { rescaling } = this;
     this.rescaling = undefined;
+    if (rescaling === undefined || this.stopWanted !== undefined || !(stopped || rescaling.promised)) return false;
+    this.graph = rescaling.graph;
     return true;
   }
 
@@ -174,19 +180,34 @@ export class JobRun {
 
   /**
    * Takes a savepoint into a new directory under `target`. `stop` ends the job after it: 'drain' as at the end of the input. Resolves with
-   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED.
+   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED; the job then goes on as before.
    */
   async savepoint(target: string, stop: 'suspend' | 'drain' | undefined): Promise<string> {
     const storage = this.directoryStore?.storage;
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
     const directory = await storage.prepareSavepoint(target, this.run, randomToken().slice(0, 12));
-    if (stop !== undefined && this.directoryStore !== undefined) {
-      this.stopWanted = 'stop';
-      this.directoryStore.ending = true;
-    }
-    await this.request('savepoint', stop, directory);
+    if (stop === undefined) await this.request('savepoint', stop, directory);
+    else await this.stopWith(directory, stop);
     return directory;
+  }
+
+  private async stopWith(directory: string, stop: 'suspend' | 'drain'): Promise<void> {
+    const store = this.directoryStore;
+    if (store === undefined) throw noCheckpointDirectory();
+    if (this.stopWanted !== undefined || this.rescaling !== undefined) {
+      throw new MillstreamError('REQUEST_CONFLICT', 'Cannot stop the job with a savepoint: it is being stopped or rescaled already.');
+    }
+    this.stopWanted = 'stop';
+    store.ending = true;
+    try {
+      await this.request('savepoint', stop, directory);
+    } catch (error) {
+      // Unless somebody has cancelled it meanwhile, it goes on.
+      if (this.stopWanted === 'stop') this.stopWanted = undefined;
+      store.ending = false;
+      throw error;
+    }
   }
 
   private async request(
