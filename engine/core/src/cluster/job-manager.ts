@@ -8,20 +8,19 @@
  * time; 3. a program that cannot be evaluated changes nothing.
  */
 import { evaluateModule } from '../api/define-job.js';
-import { createMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { asMillstreamError, type MillstreamError } from '../common/errors.js';
-import { randomToken } from '../common/random.js';
+import { type Entropy, systemEntropy } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
-import { moduleHash, type ProgramModules } from './program-modules.js';
+import { moduleHash, type ProgramStore } from './program-modules.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import { SlotPool, type SlotSpread } from './slot-pool.js';
 import type { SubmittedJobs } from './submitted-jobs.js';
@@ -42,7 +41,9 @@ export interface JobManagerObserver {
 export interface JobManagerOptions {
   readonly clock: Clock;
   readonly disk: Disk;
-  readonly modules: ProgramModules;
+  /** Default: the machine's. */
+  readonly entropy?: Entropy | undefined;
+  readonly modules: ProgramStore;
   readonly term: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
@@ -84,11 +85,13 @@ export class JobManager {
   /** Messages about attempts that were over. */
   staleMessages = 0;
   private readonly options: JobManagerOptions;
+  private readonly entropy: Entropy;
   private readonly taskManagers = new Map<string, RegisteredTaskManager>();
   private evaluating: Promise<unknown> = Promise.resolve();
 
   constructor(options: JobManagerOptions) {
     this.options = options;
+    this.entropy = options.entropy ?? systemEntropy;
     this.pool = new SlotPool(options.clock, options.spread);
   }
 
@@ -167,7 +170,7 @@ export class JobManager {
 
   /** Evaluates the program and starts its job; with an id that is known already, that job is meant. Throws as `evaluate`. */
   async submit(submission: JobSubmission): Promise<JobMaster> {
-    const { id = randomToken() } = submission;
+    const { id = this.entropy.token() } = submission;
     const known = this.jobs.get(id);
     if (known !== undefined) return known;
     // A request that was repeated while its first one is still being worked on.
@@ -226,6 +229,7 @@ export class JobManager {
       slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
       clock: this.options.clock,
       disk: this.options.disk,
+      entropy: this.entropy,
     });
     this.jobs.set(job.id, job);
     this.options.observer.jobSubmitted(job);
@@ -247,17 +251,10 @@ export class JobManager {
     return { ...(await evaluated), module };
   }
 
-  private evaluations = 0;
-
   private async evaluateNow(url: string, { content, argv, options }: ProgramToRun): Promise<Omit<EvaluatedProgram, 'module'>> {
-    const moment = createMoment();
-    process.argv.splice(1, process.argv.length, ...argv);
+    const moment = { now: this.options.clock.now(), seed: this.entropy.seed() };
     const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), options, moment };
-    this.evaluations++;
-    const program = await evaluateModule(
-      context,
-      async () => (await import(`${url}#${this.evaluations}`)) as { readonly default?: unknown },
-    );
+    const program = await evaluateModule(context, async () => await this.options.modules.load(url, argv));
     const { plan } = program;
     return {
       program,

@@ -2,6 +2,7 @@
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
+import type { Entropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
@@ -25,6 +26,7 @@ export interface JobMasterOptions {
   readonly slotRequestTimeoutMs: number;
   readonly clock: Clock;
   readonly disk: Disk;
+  readonly entropy: Entropy;
 }
 
 /** A job on a cluster, from its submission to its end. */
@@ -52,6 +54,7 @@ export class JobMaster {
       options: options.run,
       clock: options.clock,
       disk: options.disk,
+      entropy: options.entropy,
       observer: this.facts,
       term: options.term,
       run: options.id.slice(0, 16),
@@ -61,6 +64,7 @@ export class JobMaster {
         term: options.term,
         module: options.module,
         requestTimeoutMs: options.slotRequestTimeoutMs,
+        entropy: options.entropy,
         onPlaced: (placement, hosts) => this.facts.placed(placement, hosts),
       }),
     });

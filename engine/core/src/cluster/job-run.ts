@@ -14,7 +14,7 @@ import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
-import { entropySeed, randomToken, seededRandom } from '../common/random.js';
+import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
@@ -55,6 +55,8 @@ export interface JobRunOptions {
   readonly options: RunOptions;
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Default: the machine's. */
+  readonly entropy?: Entropy;
   /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
   readonly files?: FileSystems;
   readonly observer: RunObserver;
@@ -74,6 +76,7 @@ export class JobRun {
   readonly run: string;
   readonly settings: RunSettings;
   private readonly options: JobRunOptions;
+  private readonly entropy: Entropy;
   private readonly files: FileSystems;
   private strategy: RestartStrategy;
   private poison: PoisonRecordState = NO_POISON_RECORD;
@@ -90,14 +93,15 @@ export class JobRun {
 
   constructor(options: JobRunOptions) {
     this.options = options;
+    this.entropy = options.entropy ?? systemEntropy;
     const { disk, clock } = options;
-    this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
+    this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
     const { plan } = options.program;
     this.settings = runSettings(plan, options.options);
     checkSinkTargets(options.program);
     this.graph = buildJobGraph(plan);
-    const seed = options.options.seed ?? entropySeed();
-    this.run = options.run ?? seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
+    const seed = options.options.seed ?? this.entropy.seed();
+    this.run = options.run ?? seededRandom(this.entropy.seed()).uint32().toString(16).padStart(8, '0');
     this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
   }
 
@@ -186,7 +190,7 @@ export class JobRun {
     const storage = this.directoryStore?.storage;
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
-    const directory = await storage.prepareSavepoint(target, this.run, randomToken().slice(0, 12));
+    const directory = await storage.prepareSavepoint(target, this.run, this.entropy.token().slice(0, 12));
     if (stop === undefined) await this.request('savepoint', stop, directory);
     else await this.stopWith(directory, stop);
     return directory;
@@ -217,7 +221,7 @@ export class JobRun {
   ): Promise<number> {
     if (this.directoryStore === undefined) throw noCheckpointDirectory();
     if (this.attempt === undefined) throw new MillstreamError('CHECKPOINT_FAILED', 'Cannot take a checkpoint: the job is not running.');
-    return await this.attempt.request({ id: randomToken(), kind, stop, directory });
+    return await this.attempt.request({ id: this.entropy.token(), kind, stop, directory });
   }
 
   /** Ends the run at once. Completed checkpoints stay. */
@@ -323,7 +327,7 @@ export class JobRun {
       channels: this.settings.channels,
       alignBarriers: this.settings.alignBarriers,
       checked: options.checked ?? false,
-      seed: options.seed ?? entropySeed(),
+      seed: options.seed ?? this.entropy.seed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
       sampleDelays: options.sampleDelays ?? false,
       youngGenerationMb: options.youngGenerationMb ?? 96,

@@ -3,7 +3,7 @@
  * Invariant: however it ends, the lease is released once, after its TaskManagers were told to kill.
  */
 import type { Clock } from '../common/clock.js';
-import { randomToken } from '../common/random.js';
+import type { Entropy } from '../common/random.js';
 import type { NetworkAddress } from '../common/transport.js';
 import type { ToSlot } from '../runtime/slot-messages.js';
 import type { AttemptOptions } from './attempt-options.js';
@@ -23,6 +23,7 @@ export interface RemoteSlotsOptions {
   readonly term: number;
   readonly module: ArtifactModule;
   readonly requestTimeoutMs: number;
+  readonly entropy: Entropy;
   /** The attempt has its slots; `hosts`: by slot. */
   readonly onPlaced: (placement: Placement, hosts: readonly RegisteredTaskManager[]) => void;
 }
@@ -38,7 +39,7 @@ class RemoteSlots implements SlotSet {
   private readonly options: AttemptOptions;
   private readonly listener: SlotListener;
   private readonly key: AttemptKey;
-  private readonly token = randomToken();
+  private readonly token: string;
   private readonly claim: SlotClaim;
   private lease: SlotLease | undefined;
   private hosts: readonly RegisteredTaskManager[] = [];
@@ -50,6 +51,7 @@ class RemoteSlots implements SlotSet {
     this.remote = remote;
     this.options = options;
     this.listener = listener;
+    this.token = remote.entropy.token();
     this.placement = placeSubtasks(options.graph);
     this.key = { job: remote.job, run: options.run, attempt: options.attempt, term: remote.term };
     this.claim = remote.pool.acquire({
