@@ -106,9 +106,16 @@ export { DEFAULT_CHECKPOINT_DIRECTORY, type RunOptions } from './cluster/job-set
 export { LeaderElection, type LeaderElectionListener } from './cluster/leader-election.js';
 export { LeaderLease } from './cluster/leader-lease.js';
 export { type Leader, type LeaderAddress, type LeaderClaim, LeaderObserver, type LeaseLook } from './cluster/leader-observer.js';
+export {
+  type HighAvailabilityStorage,
+  Leadership,
+  type LeadershipObserver,
+  type LeadershipOptions,
+  leaderFinder,
+} from './cluster/leadership.js';
 export { fileLeaseStore, type LeaseStore } from './cluster/lease-store.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';
-export { moduleHash, ProgramModules } from './cluster/program-modules.js';
+export { moduleHash, ProgramModules, type ProgramStore } from './cluster/program-modules.js';
 export { RelayingExchange, type RelayingExchangeOptions } from './cluster/relaying-exchange.js';
 export { startSlot } from './cluster/slot-handle.js';
 export type { SlotSpread } from './cluster/slot-pool.js';

@@ -11,6 +11,7 @@ import {
   entropySeed,
   JobManager,
   JobManagerModel,
+  type Leadership,
   ModelGateway,
   nodeDisk,
   ProgramModules,
@@ -23,7 +24,7 @@ import { ENGINE_VERSION } from '../engine-version.js';
 import type { AccessToken } from '../rest/access.js';
 import { startRestServer } from '../rest/rest-server.js';
 import { openClusterNetwork } from './cluster-network.js';
-import { openHighAvailability, startElection, submittedJobs } from './leadership.js';
+import { createLeadership, openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
 
 export interface RunningJobManager {
@@ -45,30 +46,22 @@ export async function startJobManager(configuration: Configuration, log: Logger)
   const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-jobmanager-'));
   const modules = new ProgramModules(join(directory, 'programs'));
   const storage = await openHighAvailability(options);
-  let leading: JobManager | undefined;
   let leaderRest: string | undefined;
+  let alone: JobManager | undefined;
+  let leadership: Leadership | undefined;
+  const leading = (): JobManager | undefined => alone ?? leadership?.jobManager;
   const listener = await network.listen(
     { host: options['jobmanager.bind-host'], port: options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'] },
-    (connection) => leading?.accept(connection) ?? refuse(connection),
+    (connection) => leading()?.accept(connection) ?? refuse(connection),
   );
   const { address } = listener;
-  const lead = async (term: number): Promise<void> => {
-    const jobManager = createJobManager(
-      options,
-      { term, modules, submitted: storage === undefined ? undefined : submittedJobs(storage) },
-      log,
-    );
-    leading = jobManager;
-    log.info({ term }, 'leading');
-    await jobManager.recover().catch((error: unknown) => log.error({ err: error }, 'cannot read the jobs of the former leader'));
-  };
   const asked = Promise.withResolvers<void>();
   const rows = configurationRows(configuration);
   const restHost = options['rest.bind-address'];
   const port = options['rest.bind-port'] ?? options['rest.port'];
   const gateway = new ModelGateway({
     model: new JobManagerModel({
-      jobManager: () => leading,
+      jobManager: leading,
       leaderAddress: () => leaderRest,
       version: ENGINE_VERSION,
       address: `http://${options['rest.address'] ?? restHost}:${options['rest.port']}`,
@@ -94,35 +87,24 @@ export async function startJobManager(configuration: Configuration, log: Logger)
   });
   leaderRest = rest.url;
   const host = options['jobmanager.rpc.address'] ?? options['jobmanager.bind-host'];
-  const election =
-    storage === undefined
-      ? undefined
-      : startElection(
-          storage,
-          options,
-          { control: `${host}:${address.port}`, rest: rest.url },
-          {
-            granted: (term) => void lead(term),
-            revoked: (term) => {
-              const former = leading;
-              leading = undefined;
-              log.warn({ term }, 'leading no more');
-              void former?.abandon();
-            },
-            failed: (error) => log.warn({ err: error }, 'the storage of high availability does not answer'),
-          },
-        );
-  if (election === undefined) await lead(1);
+  if (storage === undefined) {
+    alone = createJobManager(options, { term: 1, modules, submitted: undefined }, log);
+    log.info({ term: 1 }, 'leading');
+  } else {
+    leadership = createLeadership(storage, options, { control: `${host}:${address.port}`, rest: rest.url }, log, (term, submitted) =>
+      createJobManager(options, { term, modules, submitted }, log),
+    );
+    leadership.start();
+  }
   log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url }, 'JobManager started');
   return {
     address,
     restUrl: rest.url,
     shutDownAsked: asked.promise,
     stop: async () => {
-      const former = leading;
       // With high availability jobs go on under the next leader.
-      if (election !== undefined) await election.stop();
-      else await former?.stop();
+      await leadership?.stop();
+      await alone?.stop();
       await rest.close();
       await listener.close();
       await rm(directory, { recursive: true, force: true });

@@ -2,9 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, freemem, hostname, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { MillstreamError } from 'millstream';
 import {
-  type NetworkAddress,
+  leaderFinder,
   ProgramModules,
   RelayingExchange,
   type ResolvedOptions,
@@ -13,7 +12,7 @@ import {
   TaskManager,
 } from 'millstream/cluster';
 import { openClusterNetwork } from './cluster-network.js';
-import { observeLeader, openHighAvailability, parseAddress } from './leadership.js';
+import { openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
 
 export interface RunningTaskManager {
@@ -25,14 +24,9 @@ export interface RunningTaskManager {
 /** Starts a TaskManager that looks for the JobManager at `jobmanager.rpc.address`. */
 export async function startTaskManager(options: ResolvedOptions, log: Logger): Promise<RunningTaskManager> {
   const storage = await openHighAvailability(options);
-  const observer = storage === undefined ? undefined : observeLeader(storage, options);
   const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
-  const findLeader = async (): Promise<NetworkAddress> => {
-    if (observer === undefined) return fixed;
-    const leader = await observer.leader();
-    if (leader !== undefined) return parseAddress(leader.address.control);
-    throw new MillstreamError('CLUSTER_UNAVAILABLE', 'No JobManager leads now. It is looked for again.', { retryable: true });
-  };
+  const durationMs = options['high-availability.leader-election.lease-duration'];
+  const findLeader = storage === undefined ? async () => fixed : leaderFinder(storage, { durationMs, clock: systemClock });
   const host = options['taskmanager.host'] ?? options['taskmanager.bind-host'];
   const id = options['taskmanager.resource-id'] ?? `${hostname()}-${process.pid}`;
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>

@@ -12,7 +12,7 @@ import { parseProgramArguments } from '../api/program-arguments.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
-import { asMillstreamError, type MillstreamError } from '../common/errors.js';
+import { asMillstreamError, MillstreamError } from '../common/errors.js';
 import { type Entropy, systemEntropy } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
 import type { JobProgram } from '../plan/plan.js';
@@ -23,7 +23,7 @@ import type { RunOptions } from './job-settings.js';
 import { moduleHash, type ProgramStore } from './program-modules.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import { SlotPool, type SlotSpread } from './slot-pool.js';
-import type { SubmittedJobs } from './submitted-jobs.js';
+import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
 
 /** Hears what happens in a cluster; for its log. */
 export interface JobManagerObserver {
@@ -86,6 +86,7 @@ export class JobManager {
   staleMessages = 0;
   private readonly options: JobManagerOptions;
   private readonly entropy: Entropy;
+  private isAbandoned = false;
   private readonly taskManagers = new Map<string, RegisteredTaskManager>();
   private evaluating: Promise<unknown> = Promise.resolve();
 
@@ -104,6 +105,9 @@ export class JobManager {
 
   /** Another leads now: lets everything go, and leaves jobs and their records to it. */
   async abandon(): Promise<void> {
+    this.isAbandoned = true;
+    this.recovery?.reject(abandonedError());
+    this.recovery?.promise.catch(() => undefined);
     for (const member of this.taskManagers.values()) member.lost('another JobManager leads');
     for (const job of this.jobs.values()) job.abandon();
     await Promise.all([...this.jobs.values()].map((job) => job.ended));
@@ -185,6 +189,9 @@ export class JobManager {
   private readonly starting = new Map<string, Promise<JobMaster>>();
 
   private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
+    await this.recovery?.promise;
+    const recovered = this.jobs.get(id);
+    if (recovered !== undefined) return recovered;
     const evaluated = await this.evaluate(submission);
     checkClusterProgram(evaluated.program);
     await this.options.submitted?.add(
@@ -198,21 +205,37 @@ export class JobManager {
       },
       submission.content,
     );
+    if (this.isAbandoned) throw abandonedError();
     return this.startJob(id, submission, evaluated);
   }
 
-  /** Goes on with the jobs that an earlier leader has left. One that cannot be gone on with fails, and stays where it can be seen. */
+  /**
+   * Goes on with the jobs that an earlier leader has left; submissions wait for it. One that cannot be gone on with is reported. Throws what
+   * the storage throws, and is to be called again then.
+   */
   async recover(): Promise<void> {
-    const { submitted, observer } = this.options;
-    for (const job of (await submitted?.load()) ?? []) {
-      try {
-        const { content } = await (submitted as SubmittedJobs).module(job.module);
-        const run = { allowNonRestoredState: job.allowNonRestoredState, ...(job.from !== undefined && { from: job.from }) };
-        const submission = { content, argv: job.argv, options: job.options, run };
-        this.startJob(job.id, submission, await this.evaluate(submission));
-      } catch (error) {
-        observer.recoveryFailed(job.id, asMillstreamError(error));
-      }
+    const { submitted } = this.options;
+    if (submitted === undefined) return;
+    this.recovery ??= Promise.withResolvers<void>();
+    for (const job of await submitted.load()) await this.recoverJob(job, submitted);
+    this.recovery.resolve();
+  }
+
+  /** From the first call of `recover` on. */
+  private recovery: PromiseWithResolvers<void> | undefined;
+
+  private async recoverJob(job: SubmittedJob, submitted: SubmittedJobs): Promise<void> {
+    if (this.jobs.has(job.id)) return;
+    try {
+      const { content } = await submitted.module(job.module);
+      const run = { allowNonRestoredState: job.allowNonRestoredState, ...(job.from !== undefined && { from: job.from }) };
+      const submission = { content, argv: job.argv, options: job.options, run };
+      const evaluated = await this.evaluate(submission);
+      if (!this.isAbandoned) this.startJob(job.id, submission, evaluated);
+    } catch (error) {
+      // The disk may answer the next time.
+      if (!(error instanceof MillstreamError) || error.retryable) throw error;
+      this.options.observer.recoveryFailed(job.id, error);
     }
   }
 
@@ -261,4 +284,10 @@ export class JobManager {
       artifact: { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan },
     };
   }
+}
+
+function abandonedError(): MillstreamError {
+  return new MillstreamError('CLUSTER_UNAVAILABLE', 'Cannot take the job: another JobManager leads now. Submit it there.', {
+    retryable: true,
+  });
 }
