@@ -25,6 +25,9 @@ import { RegisteredTaskManager } from './registered-task-manager.js';
 import { SlotPool, type SlotSpread } from './slot-pool.js';
 import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
 
+/** Between two attempts to take a job off the list. */
+const FORGET_RETRY_MS = 500;
+
 /** Hears what happens in a cluster; for its log. */
 export interface JobManagerObserver {
   taskManagerRegistered(description: TaskManagerDescription): void;
@@ -253,14 +256,33 @@ export class JobManager {
       clock: this.options.clock,
       disk: this.options.disk,
       entropy: this.entropy,
+      release: async () => await this.forget(id),
     });
     this.jobs.set(job.id, job);
     this.options.observer.jobSubmitted(job);
     void job.ended.then(async () => {
       this.options.observer.jobEnded(job);
-      if (!job.isAbandoned) await this.options.submitted?.remove(id).catch(() => undefined);
+      if (!job.isAbandoned) await this.forget(id);
     });
     return job;
+  }
+
+  /**
+   * Takes a job that has ended off the list for the next leader, however often the storage has to be asked: on the list it would be run
+   * again. False: another leads, and decides.
+   */
+  private async forget(id: string): Promise<boolean> {
+    const { submitted, clock } = this.options;
+    while (!this.isAbandoned) {
+      try {
+        await submitted?.remove(id);
+        return true;
+      } catch (error) {
+        if (error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT') return false;
+      }
+      await new Promise<void>((resolve) => clock.schedule(FORGET_RETRY_MS, resolve));
+    }
+    return false;
   }
 
   /** Builds the program's graph. Throws what the program throws, INVALID_PLAN, INVALID_OPTION. */

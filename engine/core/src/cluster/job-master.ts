@@ -27,6 +27,8 @@ export interface JobMasterOptions {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly entropy: Entropy;
+  /** See JobRun's. */
+  readonly release: () => Promise<boolean>;
 }
 
 /** A job on a cluster, from its submission to its end. */
@@ -55,6 +57,7 @@ export class JobMaster {
       clock: options.clock,
       disk: options.disk,
       entropy: options.entropy,
+      release: options.release,
       observer: this.facts,
       term: options.term,
       run: options.id.slice(0, 16),

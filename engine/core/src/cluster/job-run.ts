@@ -67,6 +67,11 @@ export interface JobRunOptions {
    * Default: a new one.
    */
   readonly run?: string;
+  /**
+   * Called when the run has finished, before its checkpoints are removed: from then on nobody may go on with it. False: another leader may,
+   * so they stay. Default: they are removed.
+   */
+  readonly release?: (() => Promise<boolean>) | undefined;
   /** Where slots run. Default: in threads of this process. */
   readonly createSlots?: AttemptOptions['createSlots'];
 }
@@ -362,7 +367,8 @@ export class JobRun {
   }
 
   private async finished(): Promise<RunOutcome> {
-    await this.directoryStore?.remove();
+    const { release } = this.options;
+    if (release === undefined || (await release())) await this.directoryStore?.remove();
     return { type: 'finished' };
   }
 

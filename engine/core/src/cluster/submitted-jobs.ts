@@ -5,7 +5,7 @@
  *                /<hash>.program      a program's module
  *
  * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
- * meanwhile gets JOB_RECORD_CONFLICT.
+ * meanwhile gets JOB_RECORD_CONFLICT; 3. a change whose answer was lost is settled before the next one.
  */
 import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { Register } from '../checkpoint/register.js';
@@ -86,24 +86,46 @@ export class SubmittedJobs {
   }
 
   private async addNow(job: SubmittedJob, content: Uint8Array): Promise<void> {
-    if (!(await this.files.exists(this.pathOf(job.module)))) {
+    if (!(await this.isStored(job.module))) {
+      // A leader that died while it wrote may have left the beginning of it.
+      await this.files.remove(this.pathOf(job.module));
       const file = this.files.create(this.pathOf(job.module), 'keep the program');
       file.write(content.slice());
       await file.finish();
     }
-    await this.change([...this.jobs, job]);
+    await this.change((jobs) => [...jobs.filter(({ id }) => id !== job.id), job]);
+  }
+
+  private async isStored(hash: string): Promise<boolean> {
+    const content = await this.files.read(this.pathOf(hash));
+    return content !== undefined && moduleHash(content) === hash;
   }
 
   private async removeNow(id: string): Promise<void> {
-    const job = this.jobs.find((each) => each.id === id);
-    if (job === undefined) return;
-    const rest = this.jobs.filter((each) => each !== job);
-    await this.change(rest);
-    if (rest.every((each) => each.module !== job.module)) await this.files.remove(this.pathOf(job.module));
+    let gone: SubmittedJob | undefined;
+    await this.change((jobs) => {
+      gone = jobs.find((each) => each.id === id);
+      return gone === undefined ? jobs : jobs.filter((each) => each !== gone);
+    });
+    if (gone === undefined || this.jobs.some(({ module }) => module === gone?.module)) return;
+    await this.files.remove(this.pathOf(gone.module)).catch(() => undefined);
   }
 
-  private async change(jobs: readonly SubmittedJob[]): Promise<void> {
+  private async change(update: (jobs: readonly SubmittedJob[]) => readonly SubmittedJob[]): Promise<void> {
+    if (this.unconfirmed !== undefined) await this.write(this.unconfirmed);
+    const jobs = update(this.jobs);
+    if (jobs === this.jobs) return;
+    await this.write(jobs);
+    await this.register.removeLeftovers().catch(() => undefined);
+  }
+
+  /** A list of which it is not known whether it was written: it is written before any other. */
+  private unconfirmed: readonly SubmittedJob[] | undefined;
+
+  private async write(jobs: readonly SubmittedJob[]): Promise<void> {
+    this.unconfirmed = jobs;
     const changed = await this.register.compareAndSet(this.version, sealJson({ format: FORMAT, jobs }));
+    this.unconfirmed = undefined;
     if (!changed) {
       throw new MillstreamError(
         'JOB_RECORD_CONFLICT',
@@ -112,7 +134,6 @@ export class SubmittedJobs {
     }
     this.version++;
     this.jobs = jobs;
-    await this.register.removeLeftovers().catch(() => undefined);
   }
 
   private pathOf(hash: string): string {
