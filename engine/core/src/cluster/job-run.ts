@@ -13,6 +13,7 @@ import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
+import { typedTransientDiskError } from '../common/disk-error.js';
 import { MillstreamError } from '../common/errors.js';
 import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
@@ -30,8 +31,8 @@ import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
-import { checkRestorePoint, checkSinkTargets, openRunDirectory } from './run-directory.js';
-import { isFinal, offerPrevious } from './run-errors.js';
+import { checkRestorePoint, checkSinkTargets, expectedRecords, openRunDirectory } from './run-directory.js';
+import { isFinal, noCheckpointDirectory, offerPrevious } from './run-errors.js';
 
 /** Hears how a run goes; for progress and tests. */
 export interface RunObserver extends AttemptObserver {
@@ -112,7 +113,8 @@ export class JobRun {
 
   /** Runs to the end. Throws the job's error if it fails. */
   async execute(): Promise<RunOutcome> {
-    this.start = await this.open();
+    // Who starts a job here is told at once what it lacks; one that another leader has begun goes on, whatever the disk does now.
+    if (this.options.run === undefined) await this.openOnce();
     for (;;) {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
@@ -125,14 +127,16 @@ export class JobRun {
   /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
   private async nextOutcome(): Promise<AttemptOutcome | 'cancelled'> {
     try {
+      await this.openOnce();
       this.point = (await this.latest()) ?? this.start;
       const { attempt, epochs } = await this.nextAttempt();
       const shares = this.point === undefined ? undefined : await this.shares(this.point);
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point?.path);
     } catch (error) {
-      if (!(error instanceof MillstreamError && error.retryable)) throw error;
-      return { type: 'failed', error, position: undefined };
+      const typed = typedTransientDiskError(error);
+      if (!(typed instanceof MillstreamError && typed.retryable)) throw error;
+      return { type: 'failed', error: typed, position: undefined };
     }
   }
 
@@ -254,6 +258,14 @@ export class JobRun {
     this.attempt?.killSlot(slot);
   }
 
+  private isOpen = false;
+
+  private async openOnce(): Promise<void> {
+    if (this.isOpen) return;
+    this.start = await this.open();
+    this.isOpen = true;
+  }
+
   private async open(): Promise<RestorePoint | undefined> {
     const { options, run } = this.options;
     const from = async (): Promise<RestorePoint | undefined> =>
@@ -342,20 +354,10 @@ export class JobRun {
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, this.graph, restoredFrom, this.expectedRecords());
+    observer.attemptStarted(attempt, this.graph, restoredFrom, expectedRecords(program, this.graph));
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
-  }
-
-  private expectedRecords(): ReadonlyMap<string, number> {
-    const expected = new Map<string, number>();
-    for (const { id } of this.graph.vertices) {
-      const implementation = this.options.program.implementations.get(id);
-      if (implementation?.type !== 'source' || implementation.source.recordCountEstimate === undefined) continue;
-      expected.set(id, implementation.source.recordCountEstimate);
-    }
-    return expected;
   }
 
   private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
@@ -398,11 +400,4 @@ export class JobRun {
     this.pause = undefined;
     return this.stopWanted === undefined;
   }
-}
-
-function noCheckpointDirectory(): MillstreamError {
-  return new MillstreamError(
-    'CHECKPOINT_FAILED',
-    "Cannot take a checkpoint: the job has nowhere to put it. Set 'execution.checkpointing.dir' for the job or its cluster.",
-  );
 }

@@ -2,7 +2,7 @@
 import { checkpointCorruptError } from '../checkpoint/checkpoint-errors.js';
 import type { RestorePoint } from '../checkpoint/restore-point.js';
 import type { CheckpointStorage } from '../checkpoint/storage.js';
-import { diskErrorCode, diskFullError, isDiskFull } from '../common/disk-error.js';
+import { diskErrorCode, diskFullError, isDiskFull, typedTransientDiskError } from '../common/disk-error.js';
 import type { ErrorCode } from '../common/error-codes.js';
 import { MillstreamError } from '../common/errors.js';
 
@@ -32,17 +32,25 @@ export function offerPrevious(error: MillstreamError, point: RestorePoint | unde
   return checkpointCorruptError({ path: String(path), expected: String(expected), actual: String(actual), previous: point.previous });
 }
 
-/** Makes the directory of a run's checkpoints. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE. */
+/** Makes the directory of a run's checkpoints. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE, and what may be gone the next time as it is. */
 export async function prepareDirectory(storage: CheckpointStorage): Promise<void> {
   try {
     await storage.prepare();
   } catch (cause) {
     if (isDiskFull(cause)) throw diskFullError('make the checkpoint directory', storage.directory, cause);
-    if (diskErrorCode(cause) === undefined) throw cause;
+    if (diskErrorCode(cause) === undefined || typedTransientDiskError(cause) !== cause) throw cause;
     throw new MillstreamError(
       'CHECKPOINT_DIRECTORY_UNWRITABLE',
       `Cannot write checkpoints to '${storage.directory}': ${(cause as Error).message}. Make the directory writable, or choose another with --checkpoint-dir or execution.checkpointing.dir.`,
       { cause, details: { path: storage.directory } },
     );
   }
+}
+
+/** CHECKPOINT_FAILED: a checkpoint was asked for that has no place. */
+export function noCheckpointDirectory(): MillstreamError {
+  return new MillstreamError(
+    'CHECKPOINT_FAILED',
+    "Cannot take a checkpoint: the job has nowhere to put it. Set 'execution.checkpointing.dir' for the job or its cluster.",
+  );
 }
