@@ -9,9 +9,9 @@ import type { SubtaskFacts, TaskLoad } from './gateway/cluster-model.js';
 import { ExceptionHistory } from './gateway/exception-history.js';
 import type { ExecutionState, JobState } from './gateway/job-info.js';
 import { loadBetween } from './gateway/present-vertex.js';
-import type { RunObserver } from './job-run.js';
 import type { Placement } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
+import type { RunObserver } from './run-observer.js';
 
 interface Subtask {
   readonly vertexId: string;

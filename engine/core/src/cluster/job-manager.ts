@@ -220,7 +220,7 @@ export class JobManager {
     const { submitted } = this.options;
     if (submitted === undefined) return;
     this.recovery ??= Promise.withResolvers<void>();
-    for (const job of await submitted.load()) await this.recoverJob(job, submitted);
+    for (const job of await submitted.takeOver()) await this.recoverJob(job, submitted);
     this.recovery.resolve();
   }
 

@@ -8,11 +8,12 @@ import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { ArtifactModule } from './control-messages.js';
 import { JobFactsCollector } from './job-facts.js';
-import { JobRun, type RunOutcome } from './job-run.js';
+import { JobRun } from './job-run.js';
 import type { RunOptions } from './job-settings.js';
 import { placeSubtasks } from './placement.js';
 import { createRemoteSlots } from './remote-slots.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
+import type { RunOutcome } from './run-observer.js';
 import type { SlotPool } from './slot-pool.js';
 
 export interface JobMasterOptions {
@@ -78,8 +79,11 @@ export class JobMaster {
     try {
       this.conclude(await this.run.execute());
     } catch (error) {
-      this.facts.failed(asMillstreamError(error));
-      this.facts.ended('FAILED');
+      const typed = asMillstreamError(error);
+      // Another leader has the job, and this one was the last to hear of it.
+      if (typed.code === 'JOB_RECORD_CONFLICT') this.isAbandoned = true;
+      this.facts.failed(typed);
+      this.facts.ended(this.isAbandoned ? 'SUSPENDED' : 'FAILED');
     }
   }
 

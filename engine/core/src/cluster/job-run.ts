@@ -20,7 +20,7 @@ import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-options.js';
+import type { AttemptOptions, AttemptOutcome } from './attempt-options.js';
 import { createLocalSlots } from './attempt-slots.js';
 import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
@@ -33,21 +33,7 @@ import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { checkRestorePoint, checkSinkTargets, expectedRecords, openRunDirectory } from './run-directory.js';
 import { isFinal, noCheckpointDirectory, offerPrevious } from './run-errors.js';
-
-/** Hears how a run goes; for progress and tests. */
-export interface RunObserver extends AttemptObserver {
-  /** `expectedRecords`: of sources that know how many they will read, by vertex id. */
-  attemptStarted(attempt: number, graph: JobGraph, restoredFrom: string | undefined, expectedRecords: ReadonlyMap<string, number>): void;
-  restarting(error: MillstreamError, delayMs: number): void;
-}
-
-/** How a run ended that did not fail. */
-export type RunOutcome =
-  | { readonly type: 'finished' }
-  /** `checkpoint`: the directory to resume from. */
-  | { readonly type: 'stopped'; readonly checkpoint: string }
-  /** `checkpoint`: the last one that was kept, or that the run was restored from. */
-  | { readonly type: 'cancelled'; readonly checkpoint: string | undefined };
+import type { RunObserver, RunOutcome } from './run-observer.js';
 
 /** What a {@link JobRun} needs. */
 export interface JobRunOptions {
@@ -134,6 +120,7 @@ export class JobRun {
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point?.path);
     } catch (error) {
+      if (this.isOvertaken(error)) return await this.nextOutcome();
       const typed = typedTransientDiskError(error);
       if (!(typed instanceof MillstreamError && typed.retryable)) throw error;
       return { type: 'failed', error: typed, position: undefined };
@@ -258,6 +245,15 @@ export class JobRun {
     this.attempt?.killSlot(slot);
   }
 
+  /** An earlier leader wrote once more while this one took over, the last time that it can: the run is opened again. */
+  private isOvertaken(error: unknown): boolean {
+    const record = this.directoryStore?.record;
+    const isConflict = error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT';
+    if (!isConflict || record === undefined || (record.term === this.options.term && record.attempt > 0)) return false;
+    this.isOpen = false;
+    return this.options.run !== undefined && record.term <= (this.options.term ?? 1);
+  }
+
   private isOpen = false;
 
   private async openOnce(): Promise<void> {
@@ -280,6 +276,7 @@ export class JobRun {
       run: this.run,
       term: this.options.term ?? 1,
       takesOver: run !== undefined,
+      writer: this.entropy.token().slice(0, 8),
     });
     if (run === undefined) return await this.begun(given);
     // Where this run has a checkpoint of its own, what it started from is of no use any more and may be gone.

@@ -12,8 +12,9 @@ import { nodeDisk } from '../common/node-disk.js';
 import type { JobProgram } from '../plan/plan.js';
 import { CollectedParts } from '../runtime/collect-sink.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import { JobRun, type RunObserver, type RunOutcome } from './job-run.js';
+import { JobRun } from './job-run.js';
 import type { RunOptions } from './job-settings.js';
+import type { RunObserver, RunOutcome } from './run-observer.js';
 import { endProcess, stopOnSignals } from './stop-signals.js';
 
 /** An observer that hears nothing; spread it and replace what you need. */

@@ -41,6 +41,17 @@ describe('the list of jobs', () => {
     expect(await new SubmittedJobs(files, DIRECTORY, 'three').load()).toEqual([]);
   });
 
+  it('is changed no more by a leader whose jobs another has taken over, though nothing has changed in it', async () => {
+    const files = await storage();
+    const deposed = new SubmittedJobs(files, DIRECTORY, 'one');
+    await deposed.add(job('a'), CONTENT);
+    const leader = new SubmittedJobs(files, DIRECTORY, 'two');
+    expect((await leader.takeOver()).map(({ id }) => id)).toEqual(['a']);
+    await expect(deposed.remove('a')).rejects.toThrow(/another JobManager leads now/);
+    await leader.add(job('b'), CONTENT);
+    expect((await new SubmittedJobs(files, DIRECTORY, 'three').load()).map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
   it('goes on after a change whose answer was lost', async () => {
     const disk = new MemoryDisk();
     const files = await storage(disk);

@@ -1,7 +1,7 @@
 /**
  * The jobs that a cluster runs, kept where the next leader finds them: a register with the list, beside it the programs.
  *
- *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, run }] }
+ *     <directory>/jobs.<n>            { writer, jobs: [{ id, module, argv, options, run }] }
  *                /<hash>.program      a program's module
  *
  * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
@@ -32,6 +32,7 @@ export class SubmittedJobs {
   private readonly files: CheckpointFiles;
   private readonly directory: string;
   private readonly register: Register;
+  private readonly writer: string;
   private version = 0;
   private jobs: readonly SubmittedJob[] = [];
 
@@ -39,6 +40,7 @@ export class SubmittedJobs {
   constructor(files: CheckpointFiles, directory: string, writer: string) {
     this.files = files;
     this.directory = directory;
+    this.writer = writer;
     this.register = files.register(`${directory}/jobs`, writer);
   }
 
@@ -57,6 +59,19 @@ export class SubmittedJobs {
     this.version = newest.version;
     this.jobs = list.jobs;
     return this.jobs;
+  }
+
+  /**
+   * Reads the list, and writes it anew as it is: whoever led before can change it no more, however long it takes to notice. Throws
+   * CHECKPOINT_CORRUPT.
+   */
+  async takeOver(): Promise<readonly SubmittedJob[]> {
+    for (;;) {
+      const jobs = await this.load();
+      if (!(await this.register.compareAndSet(this.version, this.seal(jobs)))) continue;
+      this.version++;
+      return jobs;
+    }
   }
 
   async module(hash: string): Promise<ArtifactModule> {
@@ -124,7 +139,7 @@ export class SubmittedJobs {
 
   private async write(jobs: readonly SubmittedJob[]): Promise<void> {
     this.unconfirmed = jobs;
-    const changed = await this.register.compareAndSet(this.version, sealJson({ format: FORMAT, jobs }));
+    const changed = await this.register.compareAndSet(this.version, this.seal(jobs));
     this.unconfirmed = undefined;
     if (!changed) {
       throw new MillstreamError(
@@ -134,6 +149,11 @@ export class SubmittedJobs {
     }
     this.version++;
     this.jobs = jobs;
+  }
+
+  /** With its writer: two leaders that write the same list at once must not both have written it. */
+  private seal(jobs: readonly SubmittedJob[]): Uint8Array {
+    return sealJson({ format: FORMAT, writer: this.writer, jobs });
   }
 
   private pathOf(hash: string): string {
