@@ -5,6 +5,8 @@
  *     source ─keyBy─▶ running count per key ─▶ counts          one line per record
  *                     └ timers: count per key and bucket ─▶ buckets
  *           └─keyBy─▶ tumbling windows: sum ─▶ sums
+ *
+ * Parameter `forgetful`: the running counts are kept in fields of the function, which no checkpoint has.
  */
 import {
   type Collector,
@@ -49,7 +51,7 @@ const BUCKET_MS = 500;
 const WINDOW_MS = 1_000;
 const BUCKETS = new OutputTag<Bucket>('buckets');
 
-export const RECORDS = 5_000;
+export const RECORDS = 4_000;
 const RECORDS_PER_SECOND = 700;
 
 function eventOf(index: number): Event {
@@ -59,6 +61,12 @@ function eventOf(index: number): Event {
 class Counts extends KeyedProcessFunction<number, Event, { key: number; count: number }> {
   private count!: ValueState<number>;
   private buckets!: MapState<number, number>;
+  private readonly fields: Map<number, number> | undefined;
+
+  constructor(isForgetful: boolean) {
+    super();
+    this.fields = isForgetful ? new Map() : undefined;
+  }
 
   override open(context: RuntimeContext): void {
     this.count = context.getState(new ValueStateDescriptor<number>('count'));
@@ -66,8 +74,9 @@ class Counts extends KeyedProcessFunction<number, Event, { key: number; count: n
   }
 
   override processElement(event: Event, context: KeyedProcessContext<number>, out: Collector<{ key: number; count: number }>): void {
-    const count = (this.count.value() ?? 0) + 1;
+    const count = ((this.fields === undefined ? this.count.value() : this.fields.get(event.key)) ?? 0) + 1;
     this.count.update(count);
+    this.fields?.set(event.key, count);
     const end = (Math.floor(event.at / BUCKET_MS) + 1) * BUCKET_MS;
     this.buckets.put(end, (this.buckets.get(end) ?? 0) + 1);
     context.timerService().registerEventTimeTimer(end - 1);
@@ -83,13 +92,13 @@ class Counts extends KeyedProcessFunction<number, Event, { key: number; count: n
 }
 
 const job: JobDefinition = defineJob(
-  (env) => {
+  (env, params) => {
     const source = new DataGeneratorSource<Event>(eventOf, RECORDS, { recordsPerSecond: RECORDS_PER_SECOND });
     const watermarks = WatermarkStrategy.forMonotonousTimestamps<Event>().withTimestampAssigner((event) => event.at);
     const events = env.fromSource(source, watermarks, 'events').uid('events');
     const counts = events
       .keyBy('key')
-      .process(() => new Counts())
+      .process(() => new Counts(params.forgetful === 'true'))
       .uid('counts');
     counts.sinkTo(FileSink.forRowFormat('/results/counts', jsonLinesEncoder())).uid('count files');
     counts.getSideOutput(BUCKETS).sinkTo(FileSink.forRowFormat('/results/buckets', jsonLinesEncoder<Bucket>())).uid('bucket files');

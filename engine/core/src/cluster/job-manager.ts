@@ -53,6 +53,8 @@ export interface JobManagerOptions {
   readonly slotRequestTimeoutMs: number;
   readonly spread: SlotSpread;
   readonly observer: JobManagerObserver;
+  /** How all jobs run; for tests. */
+  readonly run?: Pick<RunOptions, 'checked' | 'ring'>;
   /** Where jobs are kept for the next leader; undefined: they end with this process. */
   readonly submitted?: SubmittedJobs | undefined;
 }
@@ -249,7 +251,7 @@ export class JobManager {
       program,
       artifact: { ...artifact, argv },
       module,
-      run: submission.run,
+      run: { ...this.options.run, ...submission.run },
       pool: this.pool,
       term: this.options.term,
       slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,

@@ -25,7 +25,7 @@ export interface ClusterSimulationOptions {
   /** Its sinks write to `resultsDirectory`; its results must not depend on the order of records from different sources. */
   readonly job: JobDefinition;
   readonly parameters?: Readonly<Record<string, string>>;
-  /** Options that override the job's. Checkpoints every 400 ms and restarts without limit are set unless they are given. */
+  /** Options that override the job's. Checkpoints every 500 ms and restarts without limit are set unless they are given. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** The lines that must be in `resultsDirectory` at the end, in any order. */
   readonly expected: readonly string[];
@@ -48,7 +48,7 @@ export interface ClusterSimulationOptions {
 }
 
 const DEFAULT_OPTIONS: Readonly<Record<string, unknown>> = {
-  'execution.checkpointing.interval': 400,
+  'execution.checkpointing.interval': 500,
   'execution.checkpointing.timeout': 10_000,
   'execution.checkpointing.dir': '/checkpoints',
   'restart-strategy.type': 'exponential-delay',

@@ -1,9 +1,11 @@
 /** Lets the faults of a plan happen: each once, at its time or after its event, and ends them. */
 import { type ClusterFault, describeFault } from './cluster-fault.js';
-import { type BegunFault, beginFault, type FaultSurroundings } from './fault-kinds.js';
+import { type BegunFault, beginFault, type FaultBody, type FaultSurroundings } from './fault-kinds.js';
 
 /** What became of a fault. */
 export interface FaultReport {
+  readonly type: FaultBody['type'];
+  /** In one line. */
   readonly fault: string;
   /** Ms since the beginning; undefined: it never began, for its event or its target was not there. */
   readonly begunAtMs: number | undefined;
@@ -42,6 +44,7 @@ export class FaultSchedule {
 
   get report(): readonly FaultReport[] {
     return this.planned.map(({ fault, begun }) => ({
+      type: fault.body.type,
       fault: describeFault(fault),
       begunAtMs: begun?.atMs,
       effects: begun?.fault.effects() ?? 0,

@@ -23,6 +23,8 @@ export const HIGH_AVAILABILITY_DIRECTORY = '/high-availability';
 /** Times that make a failover short, as a cluster for tests would be configured. */
 const LEASE = { durationMs: 3_000, intervalMs: 700 };
 const HEARTBEAT = { intervalMs: 500, timeoutMs: 2_500 };
+/** Small, so that channels are full now and then. */
+const RING = { slots: 4, slotBytes: 2048 };
 const SLOT_REQUEST_TIMEOUT_MS = 60_000;
 
 /** What a {@link SimulatedCluster} consists of. */
@@ -146,6 +148,7 @@ export class SimulatedCluster {
           heartbeatTimeoutMs: HEARTBEAT.timeoutMs,
           slotRequestTimeoutMs: SLOT_REQUEST_TIMEOUT_MS,
           spread: 'spread',
+          run: { ring: RING, checked: true },
           observer: {
             taskManagerRegistered: ({ id }) => process.milestone('registered', id),
             taskManagerLost: ({ id }, reason) => process.milestone('lost', `${id}: ${reason}`),

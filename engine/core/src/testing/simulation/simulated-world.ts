@@ -30,7 +30,9 @@ export class SimulatedWorld {
   constructor(options: { readonly seed: number; readonly resultsDirectory: string; readonly print: boolean }) {
     this.random = seededRandom(options.seed);
     this.trace = new SimulationTrace(this.clock, options.print);
-    this.network = new VirtualNetwork({ clock: this.clock, random: seededRandom(this.random.uint32()) });
+    const random = seededRandom(this.random.uint32());
+    // Length must not be time: the same object is not always serialized into the same number of bytes.
+    this.network = new VirtualNetwork({ clock: this.clock, random, bytesPerMs: Number.POSITIVE_INFINITY });
     this.records = new RecordWatch(this.disk, options.resultsDirectory);
   }
 

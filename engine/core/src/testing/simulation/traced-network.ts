@@ -3,6 +3,17 @@ import { crc32 } from '../../common/checksum.js';
 import type { Connection, ConnectionListener, Network } from '../../common/transport.js';
 import type { SimulationTrace } from './simulation-trace.js';
 
+/** The first byte of what `v8.serialize` makes. */
+const SERIALIZED = 0xff;
+
+/**
+ * Serialized objects have no one form: a number that V8 keeps as a double is longer than the same one as a small integer, and errors have
+ * stacks. What is in them is in the trace where it arrives.
+ */
+function contentOf(message: Uint8Array): string {
+  return message[0] === SERIALIZED ? 'control' : `${message.length} ${crc32(message)}`;
+}
+
 /** What is tallied for a message, or an attempt to connect. */
 export function sentTally(from: string, to: string): string {
   return `sent ${from} > ${to}`;
@@ -12,7 +23,7 @@ export function sentTally(from: string, to: string): string {
 export function tracedNetwork(network: Network, host: string, trace: SimulationTrace): Network {
   const hearing = (remote: string, listener: ConnectionListener): ConnectionListener => ({
     onMessage: (message) => {
-      trace.event('message', host, `${remote} ${message.length} ${crc32(message)}`);
+      trace.event('message', host, `${remote} ${contentOf(message)}`);
       listener.onMessage(message);
     },
     onDrain: () => listener.onDrain(),
