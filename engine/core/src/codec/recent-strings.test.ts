@@ -62,7 +62,7 @@ describe('RecentStrings', () => {
 describe.each([true, false])('strings that come again, code generation %s', (codegen) => {
   const pools = [
     ['', 'x', 'y'],
-    ['https://example.com/a', 'https://example.com/b', 'https://example.com/c'],
+    ['/a/long/path/one', '/a/long/path/two', '/a/long/path/ten'],
     ['ä', 'ö', '€', '\ud83d\ude00', '\udc00'],
   ];
 
