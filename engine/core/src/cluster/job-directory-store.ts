@@ -130,8 +130,8 @@ export class JobDirectoryStore implements CheckpointStore {
     await this.retention.discardCheckpoints(checkpoints, this.current);
   }
 
-  async discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[]): Promise<void> {
-    await this.retention.discardEpoch(epoch, snapshots, this.current);
+  async discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[], savepoint: string | undefined): Promise<void> {
+    await this.retention.discardEpoch(epoch, snapshots, this.current, savepoint);
   }
 
   /** Removes everything of a finished run. Best effort: what stays costs space only. */

@@ -23,6 +23,7 @@ import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-
 import { createLocalSlots } from './attempt-slots.js';
 import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
+import { expectedRecords } from './expected-records.js';
 import type { JobDirectoryStore } from './job-directory-store.js';
 import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
@@ -120,7 +121,7 @@ export class JobRun {
       const { attempt, epochs } = await this.nextAttempt();
       const shares = this.point === undefined ? undefined : await this.shares(this.point);
       if (this.stopWanted !== undefined) return 'cancelled';
-      return await this.runAttempt(attempt, epochs, shares, this.point?.path);
+      return await this.runAttempt(attempt, epochs, shares, this.point);
     } catch (error) {
       if (!(error instanceof MillstreamError && error.retryable)) throw error;
       return { type: 'failed', error, position: undefined };
@@ -187,8 +188,14 @@ export class JobRun {
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
     const directory = await storage.prepareSavepoint(target, this.run, randomToken().slice(0, 12));
-    if (stop === undefined) await this.request('savepoint', stop, directory);
-    else await this.stopWith(directory, stop);
+    try {
+      if (stop === undefined) await this.request('savepoint', stop, directory);
+      else await this.stopWith(directory, stop);
+    } catch (error) {
+      // What cannot be removed costs space only.
+      await storage.abandonSavepoint(directory).catch(() => undefined);
+      throw error;
+    }
     return directory;
   }
 
@@ -305,7 +312,7 @@ export class JobRun {
     attempt: number,
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
-    restoredFrom: string | undefined,
+    point: RestorePoint | undefined,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
     const store: CheckpointStore = this.directoryStore ?? this.plainStore;
@@ -333,20 +340,11 @@ export class JobRun {
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, this.graph, restoredFrom, this.expectedRecords());
+    observer.attemptStarted(attempt, this.graph, point?.path, expectedRecords(program));
+    if (point !== undefined) observer.checkpointRestored({ epoch: point.metadata.epoch, kind: point.metadata.kind, path: point.path });
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
-  }
-
-  private expectedRecords(): ReadonlyMap<string, number> {
-    const expected = new Map<string, number>();
-    for (const { id } of this.graph.vertices) {
-      const implementation = this.options.program.implementations.get(id);
-      if (implementation?.type !== 'source' || implementation.source.recordCountEstimate === undefined) continue;
-      expected.set(id, implementation.source.recordCountEstimate);
-    }
-    return expected;
   }
 
   private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
