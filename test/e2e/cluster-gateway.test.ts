@@ -136,3 +136,40 @@ describe('checkpoints in REST', () => {
     await second.cancel();
   }, 60_000);
 });
+
+describe('a savepoint', () => {
+  it('is disposed of, unless a job needs it', async () => {
+    const job = await new TestJob('disposed').start({});
+    const { external_path: checkpoint } = await job.checkpoint();
+    const savepoint = await job.savepoint();
+    // The newest that the job has.
+    await expect(cluster.millstream('savepoint', '--dispose', savepoint)).rejects.toThrow(
+      /job "running-counts" \(\w+\) would begin with it/,
+    );
+    await job.checkpoint();
+    await expect(cluster.millstream('savepoint', '--dispose', checkpoint as string)).rejects.toThrow(
+      /there is no savepoint|it is checkpoint/,
+    );
+    await expect(cluster.millstream('savepoint', '--dispose', job.directory)).rejects.toThrow(/there is no savepoint/);
+    await expect(cluster.millstream('savepoint')).rejects.toThrow(/name the job/);
+    expect(existsSync(join(savepoint, '_metadata'))).toBe(true);
+    expect(JSON.parse(await cluster.millstream('savepoint', '--json', '--dispose', savepoint))).toEqual({ disposed: savepoint });
+    expect(existsSync(savepoint)).toBe(false);
+    await job.cancel();
+  }, 60_000);
+
+  it('is claimed by the job that starts from it, and by no other', async () => {
+    const first = await new TestJob('origin').start({});
+    await first.checkpoint();
+    const savepoint = await first.savepoint();
+    const refused = await new TestJob('too-early').start({}, '--from', savepoint, '--claim-mode', 'CLAIM');
+    expect(await refused.ended()).toBe('FAILED');
+    const [root] = (await cluster.client.jobExceptions(refused.id)).exceptionHistory.entries;
+    expect(root?.stacktrace).toMatch(new RegExp(`Cannot claim the checkpoint .*\\(${first.id}\\) is running and may need it`));
+    await first.cancel();
+    const second = await new TestJob('claiming').start({}, '--from', savepoint, '--claim-mode', 'CLAIM');
+    await second.checkpoint();
+    await expect.poll(() => existsSync(savepoint)).toBe(false);
+    await second.cancel();
+  }, 60_000);
+});

@@ -186,7 +186,7 @@ export class CheckpointPerformer {
         this.completed(action);
         break;
       case 'discardCheckpoints':
-        for (const { epoch, kind } of action.checkpoints) if (kind === 'checkpoint') this.attempt.discarded(epoch);
+        for (const checkpoint of action.checkpoints) if (!('isClaimed' in checkpoint)) this.attempt.discarded(checkpoint.epoch);
         this.background(() => store.discardCheckpoints(action.checkpoints));
         break;
       case 'discardEpoch': {
