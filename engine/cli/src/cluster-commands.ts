@@ -59,7 +59,17 @@ export async function cancelCommand(job: string, flags: ClusterFlags): Promise<v
   report(flags, { job, state: await endOf(client, job) });
 }
 
-export async function savepointCommand(job: string, directory: string | undefined, flags: ClusterFlags): Promise<void> {
+export async function disposeCommand(path: string, job: string | undefined, flags: ClusterFlags): Promise<void> {
+  if (job !== undefined) throw new WrongUsage('Cannot take a savepoint and dispose of one at once: leave out the job, or --dispose.');
+  const client = clusterClient(flags);
+  const trigger = await client.triggerSavepointDisposal({ 'savepoint-path': path });
+  await completed(async () => await client.savepointDisposalOperation(trigger));
+  report(flags, { disposed: path });
+}
+
+export async function savepointCommand(job: string | undefined, directory: string | undefined, flags: ClusterFlags): Promise<void> {
+  if (job === undefined)
+    throw new WrongUsage('Cannot take a savepoint: name the job to take it of, or one to remove with --dispose <path>.');
   const client = clusterClient(flags);
   const trigger = await client.triggerSavepoint(job, directory === undefined ? {} : { 'target-directory': directory });
   const { location } = await completed(async () => await client.savepointOperation(job, trigger));

@@ -1,5 +1,5 @@
 /** The command `millstream`: reads its words, and loads what they ask for. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CertsFlags } from './certs-command.js';
 import type { ClusterFlags } from './cluster-commands.js';
 import type { ConfigFlags } from './config-command.js';
@@ -42,6 +42,14 @@ program
   .option('--checkpoint-dir <directory>', 'where checkpoints go')
   .option('--checkpoint-interval <duration>', 'time between checkpoints, such as "10 s"')
   .option('--from <path>', 'start from a checkpoint, a savepoint or the latest checkpoint of a job directory')
+  .addOption(
+    new Option(
+      '--claim-mode <mode>',
+      'with --from: CLAIM makes the checkpoint part of the job, which removes it when it needs it no longer',
+    )
+      .choices(['NO_CLAIM', 'CLAIM'])
+      .default(undefined, 'NO_CLAIM'),
+  )
   .option('--allow-non-restored-state', 'leave state behind whose operator the program no longer has')
   .option('--check', 'deep-freeze records and compare state, to find programs that change what they must not (slow)')
   .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
@@ -154,12 +162,14 @@ clusterCommand('cancel', 'end a job at once; its completed checkpoints stay')
     await cancelCommand(job, flags);
   });
 
-clusterCommand('savepoint', 'take a savepoint of a running job')
-  .argument('<job>', 'id of the job')
+clusterCommand('savepoint', 'take a savepoint of a running job, or remove one')
+  .argument('[job]', 'id of the job')
   .argument('[directory]', 'where to put it (default: option execution.checkpointing.savepoint-dir)')
-  .action(async (job: string, directory: string | undefined, flags: ClusterFlags) => {
-    const { savepointCommand } = await import('./cluster-commands.js');
-    await savepointCommand(job, directory, flags);
+  .option('--dispose <path>', 'remove the savepoint in this directory instead, unless a job needs it')
+  .action(async (job: string | undefined, directory: string | undefined, flags: ClusterFlags & { dispose?: string }) => {
+    const { disposeCommand, savepointCommand } = await import('./cluster-commands.js');
+    if (flags.dispose !== undefined) await disposeCommand(flags.dispose, job, flags);
+    else await savepointCommand(job, directory, flags);
   });
 
 clusterCommand('scale', 'run a job on at another parallelism, from a checkpoint taken for it')

@@ -10,6 +10,7 @@ export interface RunFlags {
   readonly checkpointDir?: string;
   readonly checkpointInterval?: string;
   readonly from?: string;
+  readonly claimMode?: 'NO_CLAIM' | 'CLAIM';
   readonly allowNonRestoredState?: true;
   readonly check?: true;
   readonly define?: Record<string, string>;
@@ -35,7 +36,7 @@ export async function runCommand(path: string, argv: string[], flags: RunFlags):
     progress: flags.progress ? 'all' : 'notes',
     options: optionsOf(flags),
     run: {
-      allowNonRestoredState: flags.allowNonRestoredState ?? false,
+      ...(flags.allowNonRestoredState === true && { allowNonRestoredState: true }),
       checked: flags.check ?? false,
       ...(flags.from !== undefined && { from: flags.from }),
     },
@@ -52,6 +53,7 @@ function optionsOf(flags: RunFlags): Readonly<Record<string, unknown>> {
     ...(flags.checkpointDir !== undefined && { 'execution.checkpointing.dir': flags.checkpointDir }),
     ...(flags.checkpointInterval !== undefined && { 'execution.checkpointing.interval': flags.checkpointInterval }),
     ...(flags.parallelism !== undefined && { 'parallelism.default': flags.parallelism }),
+    ...(flags.claimMode !== undefined && { 'execution.state-recovery.claim-mode': flags.claimMode }),
     ...flags.define,
   });
 }

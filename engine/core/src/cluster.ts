@@ -7,7 +7,7 @@ export { createMoment, type EvaluationMoment } from './api/evaluation-sandbox.js
 export type { JobExecutionResult, JobExecutor } from './api/job-executor.js';
 export { parseProgramArguments } from './api/program-arguments.js';
 export { FileSystems, type FileSystemsOptions } from './checkpoint/file-systems.js';
-export type { CompletedCheckpointReport } from './cluster/attempt-options.js';
+export type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './cluster/attempt-options.js';
 export type { AttemptExchange, ExchangeRequest } from './cluster/attempt-share.js';
 export { ClusterClient, type ClusterClientOptions } from './cluster/cluster-client.js';
 export type { AttemptKey, TaskManagerDescription } from './cluster/control-messages.js';

@@ -56,6 +56,13 @@ export class CheckpointStorage {
     return directory;
   }
 
+  /** Removes the directory of a savepoint that will not be complete, with what was written to it; not one that has metadata. */
+  async abandonSavepoint(directory: string): Promise<void> {
+    if (await this.files.exists(`${directory}/${METADATA_FILE}`)) return;
+    for (const name of await this.files.list(directory)) await this.files.remove(`${directory}/${name}`);
+    await this.files.removeDirectory(directory);
+  }
+
   /** Where the checkpoint of an epoch lies. */
   checkpointPath(epoch: number): string {
     return `${this.directory}/${checkpointDirectoryName(epoch)}`;

@@ -61,13 +61,37 @@ export interface CompletedCheckpointReport {
   readonly final: boolean;
 }
 
+/** A subtask has done its part of a checkpoint: its state is durable. */
+export interface CheckpointAcknowledgementReport {
+  readonly epoch: number;
+  readonly vertexId: string;
+  readonly subtask: number;
+  /** Bytes written for it. */
+  readonly writtenBytes: number;
+  /** Bytes of all state that a restore of it reads. */
+  readonly stateBytes: number;
+}
+
+/** A checkpoint that an attempt begins with. */
+export interface RestoredCheckpointReport {
+  readonly epoch: number;
+  readonly kind: CheckpointKind;
+  /** Its directory. */
+  readonly path: string;
+}
+
 /** Hears what happens in an attempt. */
 export interface AttemptObserver {
   metrics(slot: number, tasks: readonly TaskMetrics[], longestDelayMs: number): void;
   collected(nodeId: string, values: Uint8Array): void;
+  /** The attempt, which has just started, begins with this checkpoint. */
+  checkpointRestored(checkpoint: RestoredCheckpointReport): void;
   checkpointTriggered(epoch: number, kind: CheckpointKind): void;
+  checkpointAcknowledged(acknowledgement: CheckpointAcknowledgementReport): void;
   checkpointCompleted(checkpoint: CompletedCheckpointReport): void;
   checkpointFailed(epoch: number, reason: string): void;
+  /** A complete one is kept no longer: newer ones are. */
+  checkpointDiscarded(epoch: number): void;
   running(): void;
   /** At the end of an attempt: a user function or a file could not be closed, or a slot not in time. It changes nothing. */
   closeFailed(error: MillstreamError): void;

@@ -101,6 +101,8 @@ export class ExecutionAttempt {
         enumeratorStates: () => new Map([...this.sources].map(([vertexId, source]) => [vertexId, { inline: source.snapshot() }])),
         completed: (report) => observer.checkpointCompleted(report),
         triggered: (epoch, kind) => observer.checkpointTriggered(epoch, kind),
+        acknowledged: (report) => observer.checkpointAcknowledged(report),
+        discarded: (epoch) => observer.checkpointDiscarded(epoch),
         answered: (request, epoch) => this.requests.get(request.id)?.resolve(epoch),
         refused: ({ id }, reason) => this.requests.get(id)?.reject(checkpointRefused(reason)),
         failedCheckpoint: (epoch, reason) => observer.checkpointFailed(epoch, reason),

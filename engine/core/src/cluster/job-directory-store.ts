@@ -1,8 +1,10 @@
 /** Checkpoints of a run in its job directory: storage, job record and retention behind the attempt's store contract. */
 
 import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
+import { removeClaimed } from '../checkpoint/checkpoint-removal.js';
 import {
   addCheckpoint,
+  type ClaimedCheckpoint,
   type CompletedCheckpoint,
   type EpochInterval,
   type JobRecord,
@@ -12,6 +14,7 @@ import {
 } from '../checkpoint/job-record.js';
 import type { JobRecordStore } from '../checkpoint/job-record-store.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
+import type { RestorePoint } from '../checkpoint/restore-point.js';
 import { CheckpointRetention } from '../checkpoint/retention.js';
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import { checkpointDirectoryName, SHARED_DIRECTORY } from '../checkpoint/state-path.js';
@@ -80,9 +83,10 @@ export class JobDirectoryStore implements CheckpointStore {
     if (this.unconfirmed !== undefined) await this.change(this.unconfirmed.record);
   }
 
-  /** The first version of a run's record. `restoredFrom`: the checkpoint of another run that it starts from. */
-  async begin(restoredFrom: string | undefined): Promise<void> {
-    await this.change({ ...this.current, restoredFrom });
+  /** The first version of a run's record. `point`: the checkpoint of another run that it starts from; `claim`: and owns from now on. */
+  async begin(point: RestorePoint | undefined, claim: boolean): Promise<void> {
+    const claimed = claim && point !== undefined ? claimedCheckpoint(point) : undefined;
+    await this.change({ ...this.current, restoredFrom: point?.path, ...(claimed !== undefined && { claimed }) });
   }
 
   /** A new attempt: a fresh block of epochs; what earlier attempts left unfinished is removed. */
@@ -127,11 +131,13 @@ export class JobDirectoryStore implements CheckpointStore {
   }
 
   async discardCheckpoints(checkpoints: readonly CompletedCheckpoint[]): Promise<void> {
-    await this.retention.discardCheckpoints(checkpoints, this.current);
+    const own = checkpoints.filter((checkpoint) => !isClaimed(checkpoint));
+    if (own.length > 0) await this.retention.discardCheckpoints(own, this.current);
+    for (const checkpoint of checkpoints) if (isClaimed(checkpoint)) await removeClaimed(this.files, checkpoint);
   }
 
-  async discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[]): Promise<void> {
-    await this.retention.discardEpoch(epoch, snapshots, this.current);
+  async discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[], savepoint: string | undefined): Promise<void> {
+    await this.retention.discardEpoch(epoch, snapshots, this.current, savepoint);
   }
 
   /** Removes everything of a finished run. Best effort: what stays costs space only. */
@@ -139,6 +145,7 @@ export class JobDirectoryStore implements CheckpointStore {
     const { files, directory } = this;
     try {
       await this.retention.discardCheckpoints(this.current.checkpoints, { ...this.current, checkpoints: [] });
+      if (this.current.claimed !== undefined) await removeClaimed(files, this.current.claimed);
       for (const each of [`${directory}/${SHARED_DIRECTORY}`, directory]) {
         for (const name of await files.list(each)) await files.remove(`${each}/${name}`);
         await files.removeDirectory(each);
@@ -147,4 +154,13 @@ export class JobDirectoryStore implements CheckpointStore {
       if (diskErrorCode(error) === undefined && !(error instanceof MillstreamError)) throw error;
     }
   }
+}
+
+function claimedCheckpoint({ path, metadata, committed }: RestorePoint): ClaimedCheckpoint {
+  const { epoch, kind, timestamp } = metadata;
+  return { epoch, path, kind, timestamp, committed, isClaimed: true };
+}
+
+function isClaimed(checkpoint: CompletedCheckpoint): checkpoint is ClaimedCheckpoint {
+  return 'isClaimed' in checkpoint;
 }

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { TaskMetrics } from '../runtime/slot-messages.js';
-import type { CompletedCheckpointReport } from './attempt-options.js';
+import type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './attempt-options.js';
 import { CheckpointHistory } from './gateway/checkpoint-history.js';
 import type { SubtaskFacts, TaskLoad } from './gateway/cluster-model.js';
 import { ExceptionHistory } from './gateway/exception-history.js';
@@ -127,6 +127,18 @@ export class JobFactsCollector implements RunObserver {
     this.checkpoints.triggered({ epoch, kind, at: this.clock.now(), vertices });
   }
 
+  checkpointAcknowledged(acknowledgement: CheckpointAcknowledgementReport): void {
+    this.checkpoints.acknowledged({ ...acknowledgement, at: this.clock.now() });
+  }
+
+  checkpointRestored(checkpoint: RestoredCheckpointReport): void {
+    this.checkpoints.restored({ ...checkpoint, at: this.clock.now() });
+  }
+
+  checkpointDiscarded(epoch: number): void {
+    this.checkpoints.discarded(epoch);
+  }
+
   checkpointCompleted({ epoch, path }: CompletedCheckpointReport): void {
     this.checkpoints.completed({ epoch, at: this.clock.now(), path });
   }
@@ -137,6 +149,7 @@ export class JobFactsCollector implements RunObserver {
 
   restarting(error: MillstreamError): void {
     this.restarts++;
+    this.attemptEnded();
     this.failed(error);
     this.all('FAILED');
     this.enter('RESTARTING');
@@ -150,7 +163,12 @@ export class JobFactsCollector implements RunObserver {
     this.exceptions.add({ at: this.clock.now(), error });
   }
 
+  private attemptEnded(): void {
+    this.checkpoints.failedInProgress({ at: this.clock.now(), reason: 'The attempt of the job that it was taken in has ended.' });
+  }
+
   ended(state: 'FINISHED' | 'CANCELED' | 'FAILED' | 'SUSPENDED'): void {
+    this.attemptEnded();
     this.all(state === 'FAILED' ? 'FAILED' : state === 'FINISHED' ? 'FINISHED' : 'CANCELED');
     this.enter(state);
   }

@@ -1,7 +1,10 @@
 /** A JobManager's facts and commands, for its gateway (REST, command line, clients). */
+import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
+import { FileSystems } from '../checkpoint/file-systems.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
+import { entropySeed, seededRandom } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { ConfigurationEntry } from './gateway/cluster-info.js';
@@ -118,10 +121,9 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async disposeSavepoint(path: string): Promise<void> {
-    throw new MillstreamError(
-      'REQUEST_CONFLICT',
-      `Cannot dispose of savepoint '${path}': remove its directory; nothing else refers to it.`,
-    );
+    const { disk, clock } = this.options;
+    const files = new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
+    await disposeSavepoint(files, path, (directory) => this.leading.userOf(undefined, directory, undefined));
   }
 
   async updateRequirements(jobId: string, requirements: ResourceRequirements): Promise<void> {
@@ -151,12 +153,16 @@ export class JobManagerModel implements ClusterModel {
 
   private async submission(
     artifact: StoredArtifact,
-    request: ArtifactPlanRequest,
+    request: ArtifactPlanRequest | ArtifactRunRequest,
   ): Promise<{ content: Uint8Array; argv: readonly string[]; options: Record<string, unknown> }> {
     return {
       content: await this.options.disk.readFile(artifact.path),
       argv: [artifact.name, ...(request.programArgsList ?? [])],
-      options: { ...request.configuration, ...(request.parallelism !== undefined && { 'parallelism.default': request.parallelism }) },
+      options: {
+        ...request.configuration,
+        ...(request.parallelism !== undefined && { 'parallelism.default': request.parallelism }),
+        ...('claimMode' in request && request.claimMode !== undefined && { 'execution.state-recovery.claim-mode': request.claimMode }),
+      },
     };
   }
 

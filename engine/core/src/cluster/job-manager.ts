@@ -204,7 +204,10 @@ export class JobManager {
     for (const job of (await submitted?.load()) ?? []) {
       try {
         const { content } = await (submitted as SubmittedJobs).module(job.module);
-        const run = { allowNonRestoredState: job.allowNonRestoredState, ...(job.from !== undefined && { from: job.from }) };
+        const run = {
+          ...(job.allowNonRestoredState && { allowNonRestoredState: true }),
+          ...(job.from !== undefined && { from: job.from }),
+        };
         const submission = { content, argv: job.argv, options: job.options, run };
         this.startJob(job.id, submission, await this.evaluate(submission));
       } catch (error) {
@@ -224,6 +227,7 @@ export class JobManager {
       pool: this.pool,
       term: this.options.term,
       slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
+      userOf: (run, directory) => this.userOf(run, directory, id),
       clock: this.options.clock,
       disk: this.options.disk,
     });
@@ -234,6 +238,15 @@ export class JobManager {
       if (!job.isAbandoned) await this.options.submitted?.remove(id).catch(() => undefined);
     });
     return job;
+  }
+
+  /**
+   * Names the job that runs as `run`, or would read the checkpoint in `directory` after a failure. `except`: the id of the job that asks.
+   * Undefined: nobody.
+   */
+  userOf(run: string | undefined, directory: string, except: string | undefined): string | undefined {
+    const user = [...this.jobs.values()].find((job) => job.id !== except && job.uses(run, directory));
+    return user && `job "${user.name}" (${user.id})`;
   }
 
   /** Builds the program's graph. Throws what the program throws, INVALID_PLAN, INVALID_OPTION. */

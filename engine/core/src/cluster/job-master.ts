@@ -6,12 +6,14 @@ import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { ArtifactModule } from './control-messages.js';
+import { ENDED_JOB_STATES } from './gateway/job-info.js';
 import { JobFactsCollector } from './job-facts.js';
 import { JobRun, type RunOutcome } from './job-run.js';
 import type { RunOptions } from './job-settings.js';
 import { placeSubtasks } from './placement.js';
 import { createRemoteSlots } from './remote-slots.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
+import type { CheckpointUsers } from './run-directory.js';
 import type { SlotPool } from './slot-pool.js';
 
 export interface JobMasterOptions {
@@ -23,6 +25,8 @@ export interface JobMasterOptions {
   readonly pool: SlotPool;
   readonly term: number;
   readonly slotRequestTimeoutMs: number;
+  /** As of {@link JobRun}. */
+  readonly userOf: CheckpointUsers;
   readonly clock: Clock;
   readonly disk: Disk;
 }
@@ -55,6 +59,7 @@ export class JobMaster {
       observer: this.facts,
       term: options.term,
       run: options.id.slice(0, 16),
+      userOf: options.userOf,
       createSlots: createRemoteSlots({
         pool: options.pool,
         job: options.id,
@@ -83,6 +88,11 @@ export class JobMaster {
 
   get settings(): JobRun['settings'] {
     return this.run.settings;
+  }
+
+  /** Whether this job runs as this run, or would read the checkpoint in this directory after a failure. */
+  uses(run: string | undefined, directory: string): boolean {
+    return !ENDED_JOB_STATES.has(this.facts.state) && (this.run.run === run || this.run.needs(directory));
   }
 
   /** The directory of the last complete checkpoint, if one is kept. */

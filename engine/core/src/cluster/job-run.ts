@@ -8,7 +8,7 @@
  */
 import { FileSystems } from '../checkpoint/file-systems.js';
 import { latestCheckpoint } from '../checkpoint/job-record.js';
-import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/restore-point.js';
+import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { Clock } from '../common/clock.js';
@@ -23,6 +23,7 @@ import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-
 import { createLocalSlots } from './attempt-slots.js';
 import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
+import { expectedRecords } from './expected-records.js';
 import type { JobDirectoryStore } from './job-directory-store.js';
 import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
@@ -30,8 +31,8 @@ import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
-import { checkRestorePoint, checkSinkTargets, openRunDirectory } from './run-directory.js';
-import { isFinal, offerPrevious } from './run-errors.js';
+import { type CheckpointUsers, checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
+import { isFinal, noCheckpointDirectory, offerPrevious } from './run-errors.js';
 
 /** Hears how a run goes; for progress and tests. */
 export interface RunObserver extends AttemptObserver {
@@ -65,6 +66,8 @@ export interface JobRunOptions {
    * Default: a new one.
    */
   readonly run?: string;
+  /** Names who runs as this run or needs the checkpoint in this directory. Default: nobody is known. */
+  readonly userOf?: CheckpointUsers;
   /** Where slots run. Default: in threads of this process. */
   readonly createSlots?: AttemptOptions['createSlots'];
 }
@@ -120,7 +123,7 @@ export class JobRun {
       const { attempt, epochs } = await this.nextAttempt();
       const shares = this.point === undefined ? undefined : await this.shares(this.point);
       if (this.stopWanted !== undefined) return 'cancelled';
-      return await this.runAttempt(attempt, epochs, shares, this.point?.path);
+      return await this.runAttempt(attempt, epochs, shares, this.point);
     } catch (error) {
       if (!(error instanceof MillstreamError && error.retryable)) throw error;
       return { type: 'failed', error, position: undefined };
@@ -187,8 +190,14 @@ export class JobRun {
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
     const directory = await storage.prepareSavepoint(target, this.run, randomToken().slice(0, 12));
-    if (stop === undefined) await this.request('savepoint', stop, directory);
-    else await this.stopWith(directory, stop);
+    try {
+      if (stop === undefined) await this.request('savepoint', stop, directory);
+      else await this.stopWith(directory, stop);
+    } catch (error) {
+      // What cannot be removed costs space only.
+      await storage.abandonSavepoint(directory).catch(() => undefined);
+      throw error;
+    }
     return directory;
   }
 
@@ -240,15 +249,20 @@ export class JobRun {
     return store === undefined || checkpoint === undefined ? undefined : resolveStatePath(store.directory, checkpoint.path);
   }
 
+  /** Whether the run would read the checkpoint in this directory after a failure, or owns it. */
+  needs(directory: string): boolean {
+    const isNext = (this.lastCheckpoint ?? this.start?.path) === directory;
+    return isNext || this.directoryStore?.record.claimed?.path === directory;
+  }
+
   /** Kills a slot as a crash would; for tests and demonstrations. */
   killSlot(slot: number): void {
     this.attempt?.killSlot(slot);
   }
 
   private async open(): Promise<RestorePoint | undefined> {
-    const { options, run } = this.options;
-    const from = async (): Promise<RestorePoint | undefined> =>
-      options.from === undefined ? undefined : await openRestorePoint(this.files, options.from);
+    const { run } = this.options;
+    const from = async (): Promise<RestorePoint | undefined> => await openStart(this.files, this.settings, this.options.userOf);
     // A new run makes its directory only when it can start.
     const given = run === undefined ? await from() : undefined;
     if (given !== undefined) this.restoreGraph(given);
@@ -268,14 +282,14 @@ export class JobRun {
   }
 
   private restoreGraph(point: RestorePoint): void {
-    const { program, options } = this.options;
-    this.graph = restoredJobGraph(program.plan, point);
-    checkRestorePoint(point, program.plan.jobName, this.graph, options.allowNonRestoredState ?? false);
+    const { plan } = this.options.program;
+    this.graph = restoredJobGraph(plan, point);
+    checkRestorePoint(point, plan.jobName, this.graph, this.settings.allowNonRestoredState);
   }
 
   /** Writes the run's first record, unless there is one. */
   private async begun(point: RestorePoint | undefined): Promise<RestorePoint | undefined> {
-    if (this.directoryStore?.record.attempt === 0) await this.directoryStore.begin(point?.path);
+    if (this.directoryStore?.record.attempt === 0) await this.directoryStore.begin(point, this.settings.claim);
     return point;
   }
 
@@ -305,7 +319,7 @@ export class JobRun {
     attempt: number,
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
-    restoredFrom: string | undefined,
+    point: RestorePoint | undefined,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
     const store: CheckpointStore = this.directoryStore ?? this.plainStore;
@@ -333,20 +347,11 @@ export class JobRun {
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, this.graph, restoredFrom, this.expectedRecords());
+    observer.attemptStarted(attempt, this.graph, point?.path, expectedRecords(program));
+    if (point !== undefined) observer.checkpointRestored({ epoch: point.metadata.epoch, kind: point.metadata.kind, path: point.path });
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
-  }
-
-  private expectedRecords(): ReadonlyMap<string, number> {
-    const expected = new Map<string, number>();
-    for (const { id } of this.graph.vertices) {
-      const implementation = this.options.program.implementations.get(id);
-      if (implementation?.type !== 'source' || implementation.source.recordCountEstimate === undefined) continue;
-      expected.set(id, implementation.source.recordCountEstimate);
-    }
-    return expected;
   }
 
   private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
@@ -388,11 +393,4 @@ export class JobRun {
     this.pause = undefined;
     return this.stopWanted === undefined;
   }
-}
-
-function noCheckpointDirectory(): MillstreamError {
-  return new MillstreamError(
-    'CHECKPOINT_FAILED',
-    "Cannot take a checkpoint: the job has nowhere to put it. Set 'execution.checkpointing.dir' for the job or its cluster.",
-  );
 }

@@ -8,9 +8,9 @@ import type { RestartStrategyOptions } from './restart-strategy.js';
 
 /** How to run a job in this process. All optional. */
 export interface RunOptions {
-  /** Start from this checkpoint, savepoint or job directory. */
+  /** Start from this checkpoint, savepoint or job directory. Default: option execution.state-recovery.path. */
   readonly from?: string;
-  /** State of operators that the program no longer has may be left behind. Default: false. */
+  /** State of operators that the program no longer has may be left behind. Default: option execution.state-recovery.ignore-unclaimed-state. */
   readonly allowNonRestoredState?: boolean;
   /** Deep-freeze records and compare state, to find programs that change what they must not. Default: false. */
   readonly checked?: boolean;
@@ -27,6 +27,11 @@ export interface RunOptions {
 }
 
 export interface RunSettings {
+  /** The checkpoint to start from. */
+  readonly from: string | undefined;
+  readonly allowNonRestoredState: boolean;
+  /** The run owns what it starts from: it removes it. */
+  readonly claim: boolean;
   readonly checkpoints: CheckpointConfig;
   /** Undefined: nothing is stored. */
   readonly checkpointDirectory: string | undefined;
@@ -47,14 +52,18 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
   const options = resolveOptions(plan.options);
   const intervalMs = options['execution.checkpointing.interval'];
   const directory = options['execution.checkpointing.dir'];
+  const from = run.from ?? options['execution.state-recovery.path'];
   return {
+    from,
+    allowNonRestoredState: run.allowNonRestoredState ?? options['execution.state-recovery.ignore-unclaimed-state'],
+    claim: options['execution.state-recovery.claim-mode'] === 'CLAIM',
     checkpoints: {
       intervalMs,
       minPauseMs: options['execution.checkpointing.min-pause'],
       timeoutMs: options['execution.checkpointing.timeout'],
       tolerableFailures: options['execution.checkpointing.tolerable-failed-checkpoints'],
     },
-    checkpointDirectory: directory ?? (intervalMs === undefined && run.from === undefined ? undefined : DEFAULT_CHECKPOINT_DIRECTORY),
+    checkpointDirectory: directory ?? (intervalMs === undefined && from === undefined ? undefined : DEFAULT_CHECKPOINT_DIRECTORY),
     savepointDirectory: options['execution.checkpointing.savepoint-dir'],
     retainedCheckpoints: options['execution.checkpointing.num-retained'],
     watermarkIntervalMs: options['pipeline.auto-watermark-interval'],

@@ -46,3 +46,11 @@ export async function prepareDirectory(storage: CheckpointStorage): Promise<void
     );
   }
 }
+
+/** CHECKPOINT_FAILED: the job keeps none. */
+export function noCheckpointDirectory(): MillstreamError {
+  return new MillstreamError(
+    'CHECKPOINT_FAILED',
+    "Cannot take a checkpoint: the job has nowhere to put it. Set 'execution.checkpointing.dir' for the job or its cluster.",
+  );
+}

@@ -107,7 +107,6 @@ export const CHECKPOINT_OPTIONS = {
   'execution.state-recovery.path': {
     type: 'text',
     scope: 'job',
-    pending: true,
     doc: 'Checkpoint, savepoint or directory of a job to start from.',
   },
   'execution.state-recovery.claim-mode': {
@@ -115,14 +114,12 @@ export const CHECKPOINT_OPTIONS = {
     values: ['NO_CLAIM', 'CLAIM'],
     default: 'NO_CLAIM',
     scope: 'job',
-    pending: true,
     doc: "NO_CLAIM leaves what the job starts from untouched; CLAIM makes it the job's own, to be deleted when it is no longer needed.",
   },
   'execution.state-recovery.ignore-unclaimed-state': {
     type: 'boolean',
     default: false,
     scope: 'job',
-    pending: true,
     doc: 'Whether state is left behind whose operator the program no longer has.',
   },
   'execution.state-recovery.from-local': {

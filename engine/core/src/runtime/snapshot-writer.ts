@@ -6,6 +6,7 @@
  */
 
 import type { KeyedStateFile, OperatorSubtaskSnapshot } from '../checkpoint/snapshot.js';
+import { lengthOf } from '../checkpoint/state-bytes.js';
 import type { KeyedSnapshot, KeyedStateBackend } from '../state/backend.js';
 
 /** Writes one state file; made by the checkpoint storage. */
@@ -79,7 +80,7 @@ export class SnapshotWriter {
     for (const part of this.operators) {
       const committables = await this.committablesOf(part);
       const file = await part.stateFile?.finish();
-      writtenBytes += file?.length ?? 0;
+      writtenBytes += file?.length ?? lengthOf(part.snapshot.operatorState);
       operators[part.operatorId] = {
         ...part.snapshot,
         ...(file !== undefined && { operatorState: { file } }),

@@ -107,6 +107,11 @@ export class CheckpointHistory {
     this.durations.add(statistics.end_to_end_duration);
   }
 
+  /** Whatever is in progress will not be complete. */
+  failedInProgress(end: { readonly at: number; readonly reason: string }): void {
+    for (const { epoch, end: known } of this.entries) if (known === undefined) this.failed({ epoch, ...end });
+  }
+
   failed(checkpoint: { readonly epoch: number; readonly at: number; readonly reason: string }): void {
     const entry = this.pending(checkpoint.epoch);
     if (entry === undefined) return;
