@@ -1,16 +1,8 @@
 /** Commands that ask a running cluster: list, info, cancel, stop, savepoint, and `run --jobmanager`. */
 import { basename } from 'node:path';
 import { MillstreamError } from 'millstream';
-import {
-  type AsynchronousOperation,
-  ClusterClient,
-  ENDED_JOB_STATES,
-  type FailedOperation,
-  type JobState,
-  systemClock,
-} from 'millstream/cluster';
+import { ClusterClient, ENDED_JOB_STATES, type JobState, systemClock } from 'millstream/cluster';
 import { bundleForCluster } from './bundle.js';
-import { WrongUsage } from './report-error.js';
 
 /** Options that all these commands have. */
 export interface ClusterFlags {
@@ -62,7 +54,7 @@ export async function cancelCommand(job: string, flags: ClusterFlags): Promise<v
 export async function savepointCommand(job: string, directory: string | undefined, flags: ClusterFlags): Promise<void> {
   const client = clusterClient(flags);
   const trigger = await client.triggerSavepoint(job, directory === undefined ? {} : { 'target-directory': directory });
-  const { location } = await completed(async () => await client.savepointOperation(job, trigger));
+  const { location } = await client.completed(async () => await client.savepointOperation(job, trigger));
   report(flags, { job, savepoint: location });
 }
 
@@ -75,7 +67,7 @@ export async function stopCommand(
     ...(flags.savepointPath !== undefined && { targetDirectory: flags.savepointPath }),
     drain: flags.drain === true,
   });
-  const { location } = await completed(async () => await client.savepointOperation(job, trigger));
+  const { location } = await client.completed(async () => await client.savepointOperation(job, trigger));
   report(flags, { job, savepoint: location });
 }
 
@@ -136,19 +128,6 @@ async function endOf(client: ClusterClient, job: string): Promise<JobState> {
   }
 }
 
-async function completed<T extends object>(look: () => Promise<AsynchronousOperation<T>>): Promise<T> {
-  for (;;) {
-    const { status, operation } = await look();
-    if (status.id === 'COMPLETED' && operation !== undefined) {
-      if ('failure-cause' in operation) {
-        throw new MillstreamError('CHECKPOINT_FAILED', (operation as FailedOperation)['failure-cause']['stack-trace']);
-      }
-      return operation as T;
-    }
-    await pause();
-  }
-}
-
 async function pause(): Promise<void> {
   await new Promise<void>((resolve) => systemClock.schedule(POLL_MS, resolve));
 }
@@ -161,9 +140,4 @@ function report(flags: ClusterFlags, facts: Readonly<Record<string, string>>): v
         .map(([name, value]) => `${name} ${value}`)
         .join('  ')}\n`,
     );
-}
-
-/** Flags that mean nothing without `--jobmanager`, or nothing with it. */
-export function checkSubmitFlags(flags: { readonly checkpointDir?: string; readonly check?: true }): void {
-  if (flags.check === true) throw new WrongUsage('Cannot run with --check on a cluster: checked mode is for the embedded driver.');
 }

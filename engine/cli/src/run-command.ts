@@ -21,9 +21,9 @@ export interface RunFlags {
 
 /** Runs a program; sets the process's exit code where a signal has ended its job without a checkpoint. */
 export async function runCommand(path: string, argv: string[], flags: RunFlags): Promise<void> {
+  checkFlags(flags);
   if (flags.jobmanager !== undefined) {
-    const { checkSubmitFlags, submitCommand } = await import('./cluster-commands.js');
-    checkSubmitFlags(flags);
+    const { submitCommand } = await import('./cluster-commands.js');
     const { parallelism: _, ...own } = flags;
     await submitCommand(path, argv, { ...own, options: optionsOf(flags) });
     return;
@@ -45,6 +45,22 @@ export async function runCommand(path: string, argv: string[], flags: RunFlags):
     },
   });
   if (outcome?.type === 'cancelled' && signal !== undefined) process.exitCode = SIGNAL_EXIT_CODES[signal];
+}
+
+/** What has a meaning on one side only is not ignored on the other. */
+function checkFlags({ jobmanager, detached, json, check, progress }: RunFlags): void {
+  const wrong = (flag: string, why: string): void => {
+    throw new WrongUsage(`Cannot use ${flag} ${why}`);
+  };
+  if (jobmanager === undefined) {
+    const why = 'without --jobmanager: the job runs in this process. Leave it out, or say where the cluster is.';
+    if (detached === true) wrong('--detached', why);
+    if (json === true) wrong('--json', why);
+    return;
+  }
+  if (check === true)
+    wrong('--check', 'on a cluster: checked mode is for jobs in this process. Leave out one of --check and --jobmanager.');
+  if (!progress) wrong('--no-progress', 'with --jobmanager: progress is shown for jobs in this process only. Leave it out.');
 }
 
 function optionsOf(flags: RunFlags): Readonly<Record<string, unknown>> {

@@ -124,7 +124,7 @@ export { environmentEntries } from './config/environment-entries.js';
 export type { OptionScalar, OptionScope } from './config/option-declaration.js';
 export { describeOrigin, type OptionEntry, type OptionOrigin } from './config/option-origin.js';
 export type { ResolvedOptions } from './config/options.js';
-export { type Configuration, type ConfigurationRow, configurationRows, resolveConfiguration } from './config/resolve-configuration.js';
+export { type Configuration, type ConfigurationRow, configurationRows, jobOptions, resolveConfiguration } from './config/resolve-configuration.js';
 export { parseOptions } from './config/resolve-options.js';
 export { buildJobGraph } from './plan/build-job-graph.js';
 export { explainJobGraph, explainPlan } from './plan/explain.js';

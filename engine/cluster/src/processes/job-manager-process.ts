@@ -11,6 +11,7 @@ import {
   entropySeed,
   JobManager,
   JobManagerModel,
+  jobOptions,
   ModelGateway,
   nodeDisk,
   ProgramModules,
@@ -54,7 +55,7 @@ export async function startJobManager(configuration: Configuration, log: Logger)
   const { address } = listener;
   const lead = async (term: number): Promise<void> => {
     const jobManager = createJobManager(
-      options,
+      configuration,
       { term, modules, submitted: storage === undefined ? undefined : submittedJobs(storage) },
       log,
     );
@@ -146,16 +147,18 @@ function refuse(connection: Connection): ConnectionListener {
 }
 
 function createJobManager(
-  options: ResolvedOptions,
+  configuration: Configuration,
   { term, modules, submitted }: { readonly term: number; readonly modules: ProgramModules; readonly submitted: SubmittedJobs | undefined },
   log: Logger,
 ): JobManager {
+  const { options } = configuration;
   return new JobManager({
     clock: systemClock,
     disk: nodeDisk,
     modules,
     term,
     submitted,
+    jobDefaults: jobOptions(configuration),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],
     slotRequestTimeoutMs: options['slot.request.timeout'],

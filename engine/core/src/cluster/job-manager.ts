@@ -49,6 +49,8 @@ export interface JobManagerOptions {
   readonly slotRequestTimeoutMs: number;
   readonly spread: SlotSpread;
   readonly observer: JobManagerObserver;
+  /** Options of jobs that do not set them. Default: none. */
+  readonly jobDefaults?: Readonly<Record<string, unknown>> | undefined;
   /** Where jobs are kept for the next leader; undefined: they end with this process. */
   readonly submitted?: SubmittedJobs | undefined;
 }
@@ -61,6 +63,8 @@ export interface ProgramToRun {
   readonly argv: readonly string[];
   /** Options that override the program's. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Options that hold where the program does not set them. Default: the JobManager's. */
+  readonly defaults?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A program with its graph. */
@@ -190,6 +194,7 @@ export class JobManager {
         module: evaluated.module.hash,
         argv: submission.argv,
         options: submission.options,
+        defaults: this.options.jobDefaults ?? {},
         from: submission.run.from,
         allowNonRestoredState: submission.run.allowNonRestoredState ?? false,
       },
@@ -205,7 +210,7 @@ export class JobManager {
       try {
         const { content } = await (submitted as SubmittedJobs).module(job.module);
         const run = { allowNonRestoredState: job.allowNonRestoredState, ...(job.from !== undefined && { from: job.from }) };
-        const submission = { content, argv: job.argv, options: job.options, run };
+        const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
         this.startJob(job.id, submission, await this.evaluate(submission));
       } catch (error) {
         observer.recoveryFailed(job.id, asMillstreamError(error));
@@ -249,10 +254,13 @@ export class JobManager {
 
   private evaluations = 0;
 
-  private async evaluateNow(url: string, { content, argv, options }: ProgramToRun): Promise<Omit<EvaluatedProgram, 'module'>> {
+  private async evaluateNow(
+    url: string,
+    { content, argv, options, defaults = this.options.jobDefaults ?? {} }: ProgramToRun,
+  ): Promise<Omit<EvaluatedProgram, 'module'>> {
     const moment = createMoment();
     process.argv.splice(1, process.argv.length, ...argv);
-    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), options, moment };
+    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), defaults, options, moment };
     this.evaluations++;
     const program = await evaluateModule(
       context,
