@@ -24,7 +24,7 @@ import { ENGINE_VERSION } from '../engine-version.js';
 import type { AccessToken } from '../rest/access.js';
 import { startRestServer } from '../rest/rest-server.js';
 import { openClusterNetwork } from './cluster-network.js';
-import { openHighAvailability, startElection, submittedJobs } from './leadership.js';
+import { openFileSystems, openHighAvailability, startElection, submittedJobs } from './leadership.js';
 import type { Logger } from './process-log.js';
 
 export interface RunningJobManager {
@@ -158,6 +158,7 @@ function createJobManager(
     modules,
     term,
     submitted,
+    files: openFileSystems(options),
     jobDefaults: jobOptions(configuration),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],

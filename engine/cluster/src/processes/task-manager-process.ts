@@ -9,6 +9,7 @@ import {
   RelayingExchange,
   type ResolvedOptions,
   startSlot,
+  storageSettings,
   systemClock,
   TaskManager,
 } from 'millstream/cluster';
@@ -24,8 +25,8 @@ export interface RunningTaskManager {
 
 /** Starts a TaskManager that looks for the JobManager at `jobmanager.rpc.address`. */
 export async function startTaskManager(options: ResolvedOptions, log: Logger): Promise<RunningTaskManager> {
-  const storage = await openHighAvailability(options);
-  const observer = storage === undefined ? undefined : observeLeader(storage, options);
+  const highAvailability = await openHighAvailability(options);
+  const observer = highAvailability === undefined ? undefined : observeLeader(highAvailability, options);
   const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
   const findLeader = async (): Promise<NetworkAddress> => {
     if (observer === undefined) return fixed;
@@ -42,6 +43,7 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
   const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
   const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: options['taskmanager.data.port'] });
   const slots = options['taskmanager.numberOfTaskSlots'];
+  const storage = storageSettings(options);
   const taskManager = new TaskManager({
     description: {
       id,
@@ -55,7 +57,7 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
     clock: systemClock,
     modules: new ProgramModules(join(directory, 'programs')),
     findLeader,
-    startSlot,
+    startSlot: (slot) => startSlot({ ...slot, storage }),
     exchange,
     observer: {
       registered: (at, term) => log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager'),

@@ -10,6 +10,7 @@
 import { evaluateModule } from '../api/define-job.js';
 import { createMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
+import type { FileSystems } from '../checkpoint/file-systems.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
@@ -42,6 +43,8 @@ export interface JobManagerObserver {
 export interface JobManagerOptions {
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
+  readonly files?: FileSystems | undefined;
   readonly modules: ProgramModules;
   readonly term: number;
   readonly heartbeatIntervalMs: number;
@@ -231,6 +234,7 @@ export class JobManager {
       slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
       clock: this.options.clock,
       disk: this.options.disk,
+      files: this.options.files,
     });
     this.jobs.set(job.id, job);
     this.options.observer.jobSubmitted(job);
