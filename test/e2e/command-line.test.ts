@@ -232,7 +232,7 @@ describe('wrong usage', () => {
     [['run', '--detached', TEN], 'Cannot use --detached without --jobmanager'],
     [['run', '--json', TEN], 'Cannot use --json without --jobmanager'],
     [['run', '--jobmanager', 'localhost:1', '--check', TEN], 'Cannot use --check on a cluster'],
-    [['run', '--jobmanager', 'localhost:1', '--no-progress', TEN], 'Cannot use --no-progress with --jobmanager'],
+    [['run', '--jobmanager', 'localhost:1', '--no-progress', TEN], 'Cannot use --no-progress on a cluster'],
     [['run', 'no-such-program.ts'], 'there is no such file'],
     [['run', 'test'], 'it is a directory'],
   ])('millstream %j returns 2 and says why', async (words, message) => {

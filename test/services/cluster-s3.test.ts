@@ -13,6 +13,7 @@ const RECORDS = 200_000;
 const SECRETS = { MILLSTREAM_S3__ACCESS_KEY: S3_CREDENTIALS.accessKey, MILLSTREAM_S3__SECRET_KEY: S3_CREDENTIALS.secretKey };
 const WRONG = { AWS_ACCESS_KEY_ID: 'nobody', AWS_SECRET_ACCESS_KEY: 'nothing', AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9' };
 
+// On a laptop without Python it is skipped, and says so; with CI=true it fails.
 describe.skipIf(requireTools('a cluster on S3', process.env.S3_SERVER_BINARY === undefined ? ['python3'] : []) === 'missing')(
   'a cluster on S3',
   () => {

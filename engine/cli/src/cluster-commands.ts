@@ -1,31 +1,23 @@
 /** Commands that ask a running cluster: list, info, cancel, stop, savepoint, and `run --jobmanager`. */
 import { basename } from 'node:path';
 import { MillstreamError } from 'millstream';
-import { ClusterClient, ENDED_JOB_STATES, type JobState, systemClock } from 'millstream/cluster';
+import { type ClusterClient, ENDED_JOB_STATES, type JobState, systemClock } from 'millstream/cluster';
 import { bundleForCluster } from './bundle.js';
+import { type ConnectionFlags, clusterClient } from './client-configuration.js';
 
 /** Options that all these commands have. */
-export interface ClusterFlags {
-  readonly jobmanager?: string;
+export interface ClusterFlags extends ConnectionFlags {
   readonly json?: true;
 }
 
 const POLL_MS = 200;
-const DEFAULT_ADDRESS = 'localhost:8081';
-
-/** Where REST is: `host:port`, or a URL. */
-export function clusterClient({ jobmanager = DEFAULT_ADDRESS }: ClusterFlags): ClusterClient {
-  const token = process.env.MILLSTREAM_TOKEN;
-  const addresses = jobmanager.split(',').map((each) => (each.includes('://') ? each : `http://${each}`));
-  return new ClusterClient({ addresses, ...(token !== undefined && { token }) });
-}
 
 function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 export async function listCommand(flags: ClusterFlags): Promise<void> {
-  const jobs = await clusterClient(flags).jobsOverview();
+  const jobs = await (await clusterClient(flags)).jobsOverview();
   if (flags.json === true) return print(jobs);
   if (jobs.length === 0) process.stdout.write('No jobs.\n');
   for (const job of jobs) {
@@ -34,7 +26,7 @@ export async function listCommand(flags: ClusterFlags): Promise<void> {
 }
 
 export async function infoCommand(job: string, flags: ClusterFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const details = await client.job(job);
   if (flags.json === true) return print(details);
   process.stdout.write(`${details.name}  ${details.state}  ${(details.duration / 1000).toFixed(1)} s\n`);
@@ -46,13 +38,13 @@ export async function infoCommand(job: string, flags: ClusterFlags): Promise<voi
 }
 
 export async function cancelCommand(job: string, flags: ClusterFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   await client.cancelJob(job);
   report(flags, { job, state: await endOf(client, job) });
 }
 
 export async function savepointCommand(job: string, directory: string | undefined, flags: ClusterFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const trigger = await client.triggerSavepoint(job, directory === undefined ? {} : { 'target-directory': directory });
   const { location } = await client.completed(async () => await client.savepointOperation(job, trigger));
   report(flags, { job, savepoint: location });
@@ -62,7 +54,7 @@ export async function stopCommand(
   job: string,
   flags: ClusterFlags & { readonly savepointPath?: string; readonly drain?: true },
 ): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const trigger = await client.stopWithSavepoint(job, {
     ...(flags.savepointPath !== undefined && { targetDirectory: flags.savepointPath }),
     drain: flags.drain === true,
@@ -72,7 +64,7 @@ export async function stopCommand(
 }
 
 export async function scaleCommand(job: string, flags: ClusterFlags & { readonly parallelism: number }): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const [requirements, config] = await Promise.all([client.resourceRequirements(job), client.jobConfig(job)]);
   const before = Math.max(...Object.values(requirements).map(({ parallelism }) => parallelism.upperBound));
   const following = Object.entries(requirements).map(([id, { parallelism }]) => {
@@ -94,7 +86,7 @@ export interface SubmitFlags extends ClusterFlags {
 
 /** Bundles a program, uploads it and starts its job; unless detached, waits for the job's end. */
 export async function submitCommand(path: string, argv: readonly string[], flags: SubmitFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const content = new TextEncoder().encode(await bundleForCluster(path));
   const name = `${basename(path)
     .replace(/\.[cm]?[jt]sx?$/, '')

@@ -94,6 +94,13 @@ export const PROCESS_OPTIONS = {
     pending: true,
     doc: 'Working directory of the TaskManager. Not set: process.working-dir.',
   },
+  'process.health.port': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65535,
+    scope: 'cluster',
+    doc: 'Port of 127.0.0.1 where a process says whether it lives (/healthz) and is ready (/readyz): a JobManager that leads, a TaskManager that is registered. 0: any free one. Not set: none.',
+  },
   's3.endpoint': { type: 'text', scope: 'cluster', doc: 'Address of the S3 service. Not set: that of AWS.' },
   's3.region': { type: 'text', scope: 'cluster', doc: 'Region of the buckets. Not set: as the environment of AWS says.' },
   's3.path.style.access': {
