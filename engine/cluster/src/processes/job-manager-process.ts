@@ -16,7 +16,6 @@ import {
   ModelGateway,
   nodeDisk,
   ProgramModules,
-  type ResolvedOptions,
   type SubmittedJobs,
   seededRandom,
   systemClock,
