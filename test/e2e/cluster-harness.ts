@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ClusterClient, systemClock } from 'millstream/cluster';
+import { ClusterClient, type ClusterClientOptions, systemClock } from 'millstream/cluster';
 
 const COMMAND = fileURLToPath(new URL('../../node_modules/.bin/millstream', import.meta.url));
 
@@ -71,7 +71,11 @@ export class ClusterHarness {
   restAddress = '';
   private rpcPort = 0;
 
-  constructor() {
+  private readonly access: Pick<ClusterClientOptions, 'tls' | 'token'>;
+
+  /** `access`: of `client`; the command has its own from the environment. */
+  constructor(access: Pick<ClusterClientOptions, 'tls' | 'token'> = {}) {
+    this.access = access;
     this.directory = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
   }
 
@@ -80,7 +84,7 @@ export class ClusterHarness {
     const started = await this.jobManager.logged('JobManager started');
     this.rpcPort = Number(String(started.rpc).split(':').at(-1));
     this.restAddress = String(started.rest);
-    this.client = new ClusterClient({ addresses: [this.restAddress] });
+    this.client = new ClusterClient({ addresses: [this.restAddress], ...this.access });
     await Promise.all(Array.from({ length: taskManagers }, async () => await this.addTaskManager(options)));
   }
 
@@ -97,7 +101,7 @@ export class ClusterHarness {
     this.standbys.push(standby);
     const started = await standby.logged('JobManager started');
     this.restAddress = `${this.restAddress},${String(started.rest)}`;
-    this.client = new ClusterClient({ addresses: this.restAddress.split(',') });
+    this.client = new ClusterClient({ addresses: this.restAddress.split(','), ...this.access });
     return standby;
   }
 

@@ -229,6 +229,10 @@ describe('wrong usage', () => {
     [['run', '-D', 'parallelism', TEN], 'It must be key=value.'],
     [['run', '-D', 'paralelism.default=2', TEN], 'Did you mean "parallelism.default"?'],
     [['run', '--checkpoint-interval', 'soon', TEN], 'Cannot set option "execution.checkpointing.interval" to "soon"'],
+    [['run', '--detached', TEN], 'Cannot use --detached without --jobmanager'],
+    [['run', '--json', TEN], 'Cannot use --json without --jobmanager'],
+    [['run', '--jobmanager', 'localhost:1', '--check', TEN], 'Cannot use --check on a cluster'],
+    [['run', '--jobmanager', 'localhost:1', '--no-progress', TEN], 'Cannot use --no-progress on a cluster'],
     [['run', 'no-such-program.ts'], 'there is no such file'],
     [['run', 'test'], 'it is a directory'],
   ])('millstream %j returns 2 and says why', async (words, message) => {

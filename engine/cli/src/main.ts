@@ -139,7 +139,9 @@ function clusterCommand(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--jobmanager <host:port>', 'REST interface of the cluster (default: localhost:8081)')
+    .option('--jobmanager <host:port>', 'REST interface of the cluster, or of its JobManagers: one:8081,two:8081 (default: localhost:8081)')
+    .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
+    .option('-D, --define <key=value>', 'set an option of the client, may be repeated', keyValue)
     .option('--json', 'print JSON');
 }
 

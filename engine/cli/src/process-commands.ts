@@ -17,10 +17,13 @@ async function load(flags: ProcessFlags, purpose: string): Promise<{ readonly cl
   const cluster = await loadOptionalPackage('@millstream/cluster', purpose, async () => await import('@millstream/cluster'));
   const { loadConfiguration } = await import('@millstream/cluster/configuration');
   const sources = { file: flags.config, environment: process.env, definitions: flags.define };
-  const { configuration } = await loadConfiguration(sources).catch((error: unknown) => {
-    throw error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
-  });
+  const { configuration } = await loadConfiguration(sources).catch(asWrongUsage);
   return { cluster, configuration };
+}
+
+/** What a process cannot start with as it is configured: a port that is taken, a certificate that is none. */
+function asWrongUsage(error: unknown): never {
+  throw error instanceof MillstreamError && !error.retryable ? new WrongUsage(error.message, { cause: error }) : error;
 }
 
 /** Resolves with the first signal to stop. */
@@ -35,7 +38,7 @@ export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
   const { cluster, configuration } = await load(flags, 'run a JobManager');
   const log = cluster.createLog(configuration.options, 'jobmanager');
   const stopped = stopSignal();
-  const jobManager = await cluster.startJobManager(configuration, log);
+  const jobManager = await cluster.startJobManager(configuration, log).catch(asWrongUsage);
   const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
   log.info({ reason }, 'JobManager stops');
   await jobManager.stop();
@@ -46,7 +49,7 @@ export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
   const { cluster, configuration } = await load(flags, 'run a TaskManager');
   const log = cluster.createLog(configuration.options, 'taskmanager');
   const stopped = stopSignal();
-  const taskManager = await cluster.startTaskManager(configuration.options, log);
+  const taskManager = await cluster.startTaskManager(configuration.options, log).catch(asWrongUsage);
   log.info({ reason: await stopped }, 'TaskManager stops');
   await taskManager.stop();
 }

@@ -7,6 +7,7 @@ export { createMoment, type EvaluationMoment } from './api/evaluation-sandbox.js
 export type { JobExecutionResult, JobExecutor } from './api/job-executor.js';
 export { parseProgramArguments } from './api/program-arguments.js';
 export { FileSystems, type FileSystemsOptions } from './checkpoint/file-systems.js';
+export { type StorageSettings, storageSettings } from './checkpoint/storage-options.js';
 export type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './cluster/attempt-options.js';
 export type { AttemptExchange, ExchangeRequest } from './cluster/attempt-share.js';
 export { ClusterClient, type ClusterClientOptions } from './cluster/cluster-client.js';
@@ -124,7 +125,13 @@ export { environmentEntries } from './config/environment-entries.js';
 export type { OptionScalar, OptionScope } from './config/option-declaration.js';
 export { describeOrigin, type OptionEntry, type OptionOrigin } from './config/option-origin.js';
 export type { ResolvedOptions } from './config/options.js';
-export { type Configuration, type ConfigurationRow, configurationRows, resolveConfiguration } from './config/resolve-configuration.js';
+export {
+  type Configuration,
+  type ConfigurationRow,
+  configurationRows,
+  jobOptions,
+  resolveConfiguration,
+} from './config/resolve-configuration.js';
 export { parseOptions } from './config/resolve-options.js';
 export { buildJobGraph } from './plan/build-job-graph.js';
 export { explainJobGraph, explainPlan } from './plan/explain.js';

@@ -11,20 +11,23 @@ import {
   entropySeed,
   JobManager,
   JobManagerModel,
+  jobOptions,
+  type LeaderElection,
   ModelGateway,
   nodeDisk,
   ProgramModules,
-  type ResolvedOptions,
   type SubmittedJobs,
   seededRandom,
   systemClock,
 } from 'millstream/cluster';
 import { ENGINE_VERSION } from '../engine-version.js';
-import type { AccessToken } from '../rest/access.js';
 import { startRestServer } from '../rest/rest-server.js';
+import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
-import { openHighAvailability, startElection, submittedJobs } from './leadership.js';
+import { startHealthServer } from './health-server.js';
+import { type HighAvailabilityStorage, openFileSystems, openHighAvailability, startElection, submittedJobs } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { restTls, restTokens } from './tls-options.js';
 
 export interface RunningJobManager {
   /** Where TaskManagers connect to. */
@@ -37,107 +40,142 @@ export interface RunningJobManager {
   stop(): Promise<void>;
 }
 
+/** Starts to listen; leads at once, or takes part in the election. What has been opened is closed if anything of it fails. */
 export async function startJobManager(configuration: Configuration, log: Logger): Promise<RunningJobManager> {
+  return await Cleanup.guard(async (cleanup) => await start(configuration, log, cleanup));
+}
+
+async function start(configuration: Configuration, log: Logger, cleanup: Cleanup): Promise<RunningJobManager> {
   const { options } = configuration;
   const network = await openClusterNetwork(options, { role: 'jobmanager', name: `jobmanager-${process.pid}` }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
   );
-  const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-jobmanager-'));
-  const modules = new ProgramModules(join(directory, 'programs'));
+  const tls = await restTls(options);
   const storage = await openHighAvailability(options);
-  let leading: JobManager | undefined;
-  let leaderRest: string | undefined;
+  const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-jobmanager-'));
+  cleanup.add(() => rm(directory, { recursive: true, force: true }));
+  const leadership = new Leadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
   const listener = await network.listen(
     { host: options['jobmanager.bind-host'], port: options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'] },
-    (connection) => leading?.accept(connection) ?? refuse(connection),
+    (connection) => leadership.leading?.accept(connection) ?? refuse(connection),
   );
+  cleanup.add(() => listener.close());
+  const asked = Promise.withResolvers<void>();
+  const gateway = await createGateway(configuration, directory, leadership, tls !== undefined, async () => asked.resolve());
+  const rest = await startRestServer({
+    gateway,
+    host: options['rest.bind-address'],
+    port: options['rest.bind-port'] ?? options['rest.port'],
+    tokens: await restTokens(options),
+    ...(tls !== undefined && { tls }),
+    // On this machine alone, or for who has shown a token: the server itself holds to that.
+    submit: options['web.submit.enable'] ?? true,
+    version: ENGINE_VERSION,
+    logger: log,
+  });
+  cleanup.add(() => rest.close());
+  const healthPort = options['process.health.port'];
+  const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => leadership.leading !== undefined);
+  if (health !== undefined) cleanup.add(() => health.close());
   const { address } = listener;
-  const lead = async (term: number): Promise<void> => {
-    const jobManager = createJobManager(
-      options,
-      { term, modules, submitted: storage === undefined ? undefined : submittedJobs(storage) },
-      log,
-    );
-    leading = jobManager;
+  const host = options['jobmanager.rpc.address'] ?? options['jobmanager.bind-host'];
+  await leadership.start({ control: `${host}:${address.port}`, rest: rest.url });
+  cleanup.add(() => leadership.stop());
+  log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url, health: health?.port }, 'JobManager started');
+  return {
+    address,
+    restUrl: rest.url,
+    shutDownAsked: asked.promise,
+    stop: async () => {
+      await cleanup.run();
+      log.info('JobManager stopped');
+    },
+  };
+}
+
+/** Whether this process leads, and the JobManager while it does. */
+class Leadership {
+  leading: JobManager | undefined;
+  /** Where REST is. */
+  rest: string | undefined;
+  private readonly configuration: Configuration;
+  private readonly modules: ProgramModules;
+  private readonly storage: HighAvailabilityStorage | undefined;
+  private readonly log: Logger;
+  private election: LeaderElection | undefined;
+  private abandoned: Promise<void> | undefined;
+
+  constructor(configuration: Configuration, modules: ProgramModules, storage: HighAvailabilityStorage | undefined, log: Logger) {
+    this.configuration = configuration;
+    this.modules = modules;
+    this.storage = storage;
+    this.log = log;
+  }
+
+  async start(address: { readonly control: string; readonly rest: string }): Promise<void> {
+    this.rest = address.rest;
+    if (this.storage === undefined) {
+      await this.lead(1);
+      return;
+    }
+    this.election = startElection(this.storage, this.configuration.options, address, {
+      granted: (term) => void this.lead(term),
+      revoked: (term) => this.abandon(term),
+      failed: (error) => this.log.warn({ err: error }, 'the storage of high availability does not answer'),
+    });
+  }
+
+  /** With high availability jobs go on under the next leader, which need not wait for the lease to lapse; else they end. */
+  async stop(): Promise<void> {
+    if (this.election === undefined) {
+      await this.leading?.stop();
+      return;
+    }
+    await this.election.stop();
+    await this.abandoned;
+  }
+
+  private async lead(term: number): Promise<void> {
+    const { storage, modules, log } = this;
+    const submitted = storage === undefined ? undefined : submittedJobs(storage);
+    const jobManager = createJobManager(this.configuration, { term, modules, submitted }, log);
+    this.leading = jobManager;
     log.info({ term }, 'leading');
     await jobManager.recover().catch((error: unknown) => log.error({ err: error }, 'cannot read the jobs of the former leader'));
-  };
-  const asked = Promise.withResolvers<void>();
-  const rows = configurationRows(configuration);
-  const restHost = options['rest.bind-address'];
-  const port = options['rest.bind-port'] ?? options['rest.port'];
-  const gateway = new ModelGateway({
+  }
+
+  private abandon(term: number): void {
+    const former = this.leading;
+    this.leading = undefined;
+    this.log.warn({ term }, 'leading no more');
+    this.abandoned = former?.abandon();
+  }
+}
+
+async function createGateway(
+  configuration: Configuration,
+  directory: string,
+  leadership: Leadership,
+  isTls: boolean,
+  shutDown: () => Promise<void>,
+): Promise<ModelGateway> {
+  const { options } = configuration;
+  return new ModelGateway({
     model: new JobManagerModel({
-      jobManager: () => leading,
-      leaderAddress: () => leaderRest,
+      jobManager: () => leadership.leading,
+      leaderAddress: () => leadership.rest,
       version: ENGINE_VERSION,
-      address: `http://${options['rest.address'] ?? restHost}:${options['rest.port']}`,
-      configuration: rows.flatMap(({ key, text }) => (text === undefined ? [] : [{ key, value: text }])),
+      address: `${isTls ? 'https' : 'http'}://${options['rest.address'] ?? options['rest.bind-address']}:${options['rest.port']}`,
+      configuration: configurationRows(configuration).flatMap(({ key, text }) => (text === undefined ? [] : [{ key, value: text }])),
       clock: systemClock,
       disk: nodeDisk,
-      shutDown: async () => asked.resolve(),
+      shutDown,
     }),
     artifacts: await ArtifactStore.open({ disk: nodeDisk, clock: systemClock, directory: join(directory, 'artifacts') }),
     clock: systemClock,
     random: seededRandom(entropySeed()),
     features: { submit: options['web.submit.enable'] ?? true, cancel: true, rescale: true },
   });
-  const rest = await startRestServer({
-    gateway,
-    host: restHost,
-    port,
-    tokens: restTokens(options),
-    // On this machine alone, or for who has shown a token: the server itself holds to that.
-    submit: options['web.submit.enable'] ?? true,
-    version: ENGINE_VERSION,
-    logger: log,
-  });
-  leaderRest = rest.url;
-  const host = options['jobmanager.rpc.address'] ?? options['jobmanager.bind-host'];
-  const election =
-    storage === undefined
-      ? undefined
-      : startElection(
-          storage,
-          options,
-          { control: `${host}:${address.port}`, rest: rest.url },
-          {
-            granted: (term) => void lead(term),
-            revoked: (term) => {
-              const former = leading;
-              leading = undefined;
-              log.warn({ term }, 'leading no more');
-              void former?.abandon();
-            },
-            failed: (error) => log.warn({ err: error }, 'the storage of high availability does not answer'),
-          },
-        );
-  if (election === undefined) await lead(1);
-  log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url }, 'JobManager started');
-  return {
-    address,
-    restUrl: rest.url,
-    shutDownAsked: asked.promise,
-    stop: async () => {
-      const former = leading;
-      // With high availability jobs go on under the next leader.
-      if (election !== undefined) await election.stop();
-      else await former?.stop();
-      await rest.close();
-      await listener.close();
-      await rm(directory, { recursive: true, force: true });
-      log.info('JobManager stopped');
-    },
-  };
-}
-
-function restTokens(options: ResolvedOptions): AccessToken[] {
-  const tokens = [
-    { token: options['security.rest.token.read'], role: 'read' },
-    { token: options['security.rest.token.submit'], role: 'submit' },
-    { token: options['security.rest.token.admin'], role: 'admin' },
-  ] as const;
-  return tokens.flatMap(({ token, role }) => (token === undefined ? [] : [{ token, role }]));
 }
 
 function refuse(connection: Connection): ConnectionListener {
@@ -146,16 +184,19 @@ function refuse(connection: Connection): ConnectionListener {
 }
 
 function createJobManager(
-  options: ResolvedOptions,
+  configuration: Configuration,
   { term, modules, submitted }: { readonly term: number; readonly modules: ProgramModules; readonly submitted: SubmittedJobs | undefined },
   log: Logger,
 ): JobManager {
+  const { options } = configuration;
   return new JobManager({
     clock: systemClock,
     disk: nodeDisk,
     modules,
     term,
     submitted,
+    files: openFileSystems(options),
+    jobDefaults: jobOptions(configuration),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],
     slotRequestTimeoutMs: options['slot.request.timeout'],

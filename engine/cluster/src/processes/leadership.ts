@@ -3,6 +3,7 @@
  *
  *     start ─▶ standby ─granted─▶ leading(term) ─revoked─▶ standby …
  */
+import { MillstreamError } from 'millstream';
 import {
   entropySeed,
   FileSystems,
@@ -17,8 +18,11 @@ import {
   randomToken,
   SubmittedJobs,
   seededRandom,
+  storageSettings,
   systemClock,
 } from 'millstream/cluster';
+
+const DEFAULT_STORAGE_DIRECTORY = '.millstream/high-availability';
 
 /** The place of a cluster in the storage of high availability. */
 export interface HighAvailabilityStorage {
@@ -26,15 +30,32 @@ export interface HighAvailabilityStorage {
   readonly directory: string;
 }
 
-/** Undefined without high availability. Throws STORAGE_…, DISK_…. */
+/** All stores as the configuration says. */
+export function openFileSystems(options: ResolvedOptions): FileSystems {
+  const random = seededRandom(entropySeed());
+  return new FileSystems({ disk: nodeDisk, clock: systemClock, random, options: storageSettings(options) });
+}
+
+/** Undefined without high availability. Throws INVALID_OPTION, STORAGE_…, DISK_…. */
 export async function openHighAvailability(options: ResolvedOptions): Promise<HighAvailabilityStorage | undefined> {
-  if (options['high-availability.type'] === 'NONE') return undefined;
-  const files = new FileSystems({ disk: nodeDisk, clock: systemClock, random: seededRandom(entropySeed()) });
-  const root = options['high-availability.storageDir'] ?? '.millstream/high-availability';
+  const type = options['high-availability.type'];
+  if (type === 'NONE') return undefined;
+  const files = openFileSystems(options);
+  const root = options['high-availability.storageDir'] ?? DEFAULT_STORAGE_DIRECTORY;
+  if ((type === 's3') !== root.startsWith('s3://')) throw wrongStorage(type, root);
   const directory = `${root}/${options['high-availability.cluster-id'].replace(/^\/+/, '')}`;
   await files.open(directory);
   await files.prepareDirectory(directory);
   return { files, directory };
+}
+
+function wrongStorage(type: 'file' | 's3', root: string): MillstreamError {
+  const wanted =
+    type === 's3' ? "an address in a bucket: 's3://bucket/path'" : 'a directory of this machine, or set high-availability.type to s3';
+  return new MillstreamError(
+    'INVALID_OPTION',
+    `Cannot use high-availability.type '${type}' with high-availability.storageDir '${root}'. Set the latter to ${wanted}.`,
+  );
 }
 
 /** Takes part in the election; `address` is published by the leader. */

@@ -9,10 +9,13 @@ import {
   RelayingExchange,
   type ResolvedOptions,
   startSlot,
+  storageSettings,
   systemClock,
   TaskManager,
 } from 'millstream/cluster';
+import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
+import { startHealthServer } from './health-server.js';
 import { observeLeader, openHighAvailability, parseAddress } from './leadership.js';
 import type { Logger } from './process-log.js';
 
@@ -24,8 +27,12 @@ export interface RunningTaskManager {
 
 /** Starts a TaskManager that looks for the JobManager at `jobmanager.rpc.address`. */
 export async function startTaskManager(options: ResolvedOptions, log: Logger): Promise<RunningTaskManager> {
-  const storage = await openHighAvailability(options);
-  const observer = storage === undefined ? undefined : observeLeader(storage, options);
+  return await Cleanup.guard(async (cleanup) => await start(options, log, cleanup));
+}
+
+async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): Promise<RunningTaskManager> {
+  const highAvailability = await openHighAvailability(options);
+  const observer = highAvailability === undefined ? undefined : observeLeader(highAvailability, options);
   const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
   const findLeader = async (): Promise<NetworkAddress> => {
     if (observer === undefined) return fixed;
@@ -39,9 +46,16 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
     log.warn({ code: error.code, remote }, error.message),
   );
   const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-taskmanager-'));
+  cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
   const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: options['taskmanager.data.port'] });
+  cleanup.add(() => exchange.close());
+  let registered = false;
+  const healthPort = options['process.health.port'];
+  const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => registered);
+  if (health !== undefined) cleanup.add(() => health.close());
   const slots = options['taskmanager.numberOfTaskSlots'];
+  const storage = storageSettings(options);
   const taskManager = new TaskManager({
     description: {
       id,
@@ -55,24 +69,29 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
     clock: systemClock,
     modules: new ProgramModules(join(directory, 'programs')),
     findLeader,
-    startSlot,
+    startSlot: (slot) => startSlot({ ...slot, storage }),
     exchange,
     observer: {
-      registered: (at, term) => log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager'),
-      disconnected: (error) => log.warn({ code: error.code }, error.message),
+      registered: (at, term) => {
+        registered = true;
+        log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager');
+      },
+      disconnected: (error) => {
+        registered = false;
+        log.warn({ code: error.code }, error.message);
+      },
       attemptOpened: ({ job, attempt }, count) => log.info({ job, attempt, slots: count }, 'tasks deployed'),
       attemptEnded: ({ job, attempt }, reason) => log.info({ job, attempt }, `tasks ended: ${reason}`),
       stale: (type, { job, attempt, term }) => log.debug({ type, job, attempt, term }, 'a message for an attempt that is over was dropped'),
     },
   });
   taskManager.start();
-  log.info({ id, slots, data: `${host}:${listening.port}` }, 'TaskManager started');
+  cleanup.add(() => taskManager.stop());
+  log.info({ id, slots, data: `${host}:${listening.port}`, health: health?.port }, 'TaskManager started');
   return {
     id,
     stop: async () => {
-      await taskManager.stop();
-      await exchange.close();
-      await rm(directory, { recursive: true, force: true });
+      await cleanup.run();
       log.info('TaskManager stopped');
     },
   };

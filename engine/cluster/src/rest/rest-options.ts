@@ -7,6 +7,8 @@ import type { AccessToken } from './access.js';
 export interface RestTls {
   readonly cert: string;
   readonly key: string;
+  /** Of the key, if it is encrypted. */
+  readonly passphrase?: string;
   readonly ca?: string;
 }
 

@@ -24,6 +24,8 @@ export interface EvaluationContext {
   readonly parameters: Readonly<Record<string, string>>;
   /** What the program sees as now and as chance while it builds its graph. Default: now, and a seed of its own. */
   readonly moment?: EvaluationMoment;
+  /** Options that hold where the program does not set them, by key: those of the cluster. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
   /** Options that override what the program sets, by key. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Runs the job in mode 'client'; undefined: the default executor. */

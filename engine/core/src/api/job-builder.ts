@@ -61,7 +61,8 @@ export class JobBuilder {
   /** Freezes the job. */
   build(jobName: string | undefined): JobProgram {
     this.requireOpen(`execute job "${jobName ?? this.#builtAs}"`);
-    const options = { ...this.#options, ...parseOptions(this.context?.options ?? {}) };
+    const { defaults = {}, options: overrides = {} } = this.context ?? {};
+    const options = { ...parseOptions(defaults), ...this.#options, ...parseOptions(overrides) };
     const name = jobName ?? resolveOptions(options)['pipeline.name'] ?? 'Millstream job';
     const parameters = this.context?.parameters ?? {};
     const program = buildPlan({ jobName: name, drafts: this.#drafts, parameters, options, classes: this.#classes });

@@ -10,6 +10,7 @@
 import { evaluateModule } from '../api/define-job.js';
 import { createMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
+import type { FileSystems } from '../checkpoint/file-systems.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
@@ -42,6 +43,8 @@ export interface JobManagerObserver {
 export interface JobManagerOptions {
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
+  readonly files?: FileSystems | undefined;
   readonly modules: ProgramModules;
   readonly term: number;
   readonly heartbeatIntervalMs: number;
@@ -49,6 +52,8 @@ export interface JobManagerOptions {
   readonly slotRequestTimeoutMs: number;
   readonly spread: SlotSpread;
   readonly observer: JobManagerObserver;
+  /** Options of jobs that do not set them. Default: none. */
+  readonly jobDefaults?: Readonly<Record<string, unknown>> | undefined;
   /** Where jobs are kept for the next leader; undefined: they end with this process. */
   readonly submitted?: SubmittedJobs | undefined;
 }
@@ -61,6 +66,8 @@ export interface ProgramToRun {
   readonly argv: readonly string[];
   /** Options that override the program's. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Options that hold where the program does not set them. Default: the JobManager's. */
+  readonly defaults?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A program with its graph. */
@@ -190,6 +197,7 @@ export class JobManager {
         module: evaluated.module.hash,
         argv: submission.argv,
         options: submission.options,
+        defaults: this.options.jobDefaults ?? {},
         from: submission.run.from,
         allowNonRestoredState: submission.run.allowNonRestoredState ?? false,
       },
@@ -208,7 +216,7 @@ export class JobManager {
           ...(job.allowNonRestoredState && { allowNonRestoredState: true }),
           ...(job.from !== undefined && { from: job.from }),
         };
-        const submission = { content, argv: job.argv, options: job.options, run };
+        const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
         this.startJob(job.id, submission, await this.evaluate(submission));
       } catch (error) {
         observer.recoveryFailed(job.id, asMillstreamError(error));
@@ -230,6 +238,7 @@ export class JobManager {
       userOf: (run, directory) => this.userOf(run, directory, id),
       clock: this.options.clock,
       disk: this.options.disk,
+      files: this.options.files,
     });
     this.jobs.set(job.id, job);
     this.options.observer.jobSubmitted(job);
@@ -262,10 +271,13 @@ export class JobManager {
 
   private evaluations = 0;
 
-  private async evaluateNow(url: string, { content, argv, options }: ProgramToRun): Promise<Omit<EvaluatedProgram, 'module'>> {
+  private async evaluateNow(
+    url: string,
+    { content, argv, options, defaults = this.options.jobDefaults ?? {} }: ProgramToRun,
+  ): Promise<Omit<EvaluatedProgram, 'module'>> {
     const moment = createMoment();
     process.argv.splice(1, process.argv.length, ...argv);
-    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), options, moment };
+    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), defaults, options, moment };
     this.evaluations++;
     const program = await evaluateModule(
       context,

@@ -1,4 +1,5 @@
 /** A job on a cluster: evaluates its program, runs it on the pool's slots, and knows how it goes. */
+import type { FileSystems } from '../checkpoint/file-systems.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
@@ -29,6 +30,8 @@ export interface JobMasterOptions {
   readonly userOf: CheckpointUsers;
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
+  readonly files?: FileSystems | undefined;
 }
 
 /** A job on a cluster, from its submission to its end. */
@@ -56,6 +59,7 @@ export class JobMaster {
       options: options.run,
       clock: options.clock,
       disk: options.disk,
+      ...(options.files !== undefined && { files: options.files }),
       observer: this.facts,
       term: options.term,
       run: options.id.slice(0, 16),

@@ -14,7 +14,7 @@ async function storage(): Promise<DiskCheckpointFiles> {
 }
 
 function job(id: string, content: Uint8Array = CONTENT): SubmittedJob {
-  return { id, module: moduleHash(content), argv: ['job.mjs'], options: {}, from: undefined, allowNonRestoredState: false };
+  return { id, module: moduleHash(content), argv: ['job.mjs'], options: {}, defaults: {}, from: undefined, allowNonRestoredState: false };
 }
 
 describe('the list of jobs', () => {

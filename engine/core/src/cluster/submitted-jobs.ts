@@ -1,7 +1,7 @@
 /**
  * The jobs that a cluster runs, kept where the next leader finds them: a register with the list, beside it the programs.
  *
- *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, run }] }
+ *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, defaults, … }] }
  *                /<hash>.program      a program's module
  *
  * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
@@ -21,6 +21,8 @@ export interface SubmittedJob {
   readonly module: string;
   readonly argv: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** The cluster's options of jobs as they were then: under a leader that is configured differently the job stays what it is. */
+  readonly defaults: Readonly<Record<string, unknown>>;
   readonly from: string | undefined;
   readonly allowNonRestoredState: boolean;
 }

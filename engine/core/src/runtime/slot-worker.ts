@@ -9,6 +9,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import { FileSystems } from '../checkpoint/file-systems.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
+import type { StorageSettings } from '../checkpoint/storage-options.js';
 import { isCodeGenerationAllowed } from '../codec/generated-function.js';
 import type { Clock } from '../common/clock.js';
 import { systemClock } from '../common/clock.js';
@@ -29,7 +30,10 @@ import type { Task } from './task.js';
 import { buildTask } from './task-builder.js';
 
 /** What a thread is told: which program the next slot runs, then that slot's messages. */
-export type ToSlotThread = ToSlot | { readonly type: 'load'; readonly artifact: ProgramArtifact };
+export type ToSlotThread =
+  | ToSlot
+  /** `storage`: how this process reaches stores; undefined: as their environment says. */
+  | { readonly type: 'load'; readonly artifact: ProgramArtifact; readonly storage: StorageSettings | undefined };
 
 /** How long turns may follow each other before the event loop gets its say, ms. */
 const LOOP_MS = 10;
@@ -38,6 +42,7 @@ const NAP_MS = 0.5;
 
 class SlotWorker {
   private readonly artifact: ProgramArtifact;
+  private readonly storage: StorageSettings | undefined;
   private readonly clock: Clock = systemClock;
   private readonly disk: Disk = nodeDisk;
   private slot: Slot | undefined;
@@ -50,8 +55,9 @@ class SlotWorker {
   /** What came while the slot was being deployed: splits are assigned as soon as the enumerator has them. */
   private early: ToSlot[] | undefined = [];
 
-  constructor(artifact: ProgramArtifact) {
+  constructor(artifact: ProgramArtifact, storage: StorageSettings | undefined) {
     this.artifact = artifact;
+    this.storage = storage;
   }
 
   async handle(message: ToSlot): Promise<void> {
@@ -118,7 +124,8 @@ class SlotWorker {
 
   private async openStorage(directory: string | undefined): Promise<CheckpointStorage | undefined> {
     if (directory === undefined) return undefined;
-    const files = new FileSystems({ disk: this.disk, clock: this.clock, random: seededRandom(entropySeed()) });
+    const random = seededRandom(entropySeed());
+    const files = new FileSystems({ disk: this.disk, clock: this.clock, random, options: this.storage ?? {} });
     await files.open(directory);
     return new CheckpointStorage(files, directory);
   }
@@ -267,7 +274,7 @@ process.on('uncaughtException', (error) => worker?.fail(error));
 process.on('unhandledRejection', (error) => worker?.fail(error));
 parentPort?.on('message', (message: ToSlotThread) => {
   if (message.type === 'load') {
-    worker = new SlotWorker(message.artifact);
+    worker = new SlotWorker(message.artifact, message.storage);
     return;
   }
   const receiver = worker;
