@@ -39,14 +39,23 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
     log.warn({ code: error.code, remote }, error.message),
   );
   const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-taskmanager-'));
-  const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
-  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: options['taskmanager.data.port'] });
+  const exchange = new RelayingExchange({
+    taskManager: id,
+    network,
+    clock: systemClock,
+    creditBytes: options['taskmanager.network.memory.credit-per-channel'],
+    attemptTimeoutMs: options['taskmanager.network.partition-request-timeout'],
+  });
+  const bindPort = options['taskmanager.data.bind-port'];
+  const dataPort = options['taskmanager.data.port'];
+  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: bindPort ?? dataPort });
+  const data = { host, port: bindPort === undefined || dataPort === 0 ? listening.port : dataPort };
   const slots = options['taskmanager.numberOfTaskSlots'];
   const taskManager = new TaskManager({
     description: {
       id,
       host,
-      data: { host, port: listening.port },
+      data,
       slots,
       pid: process.pid,
       hardware: { cpuCores: availableParallelism(), physicalMemory: totalmem(), freeMemory: freemem() },
@@ -66,7 +75,7 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
     },
   });
   taskManager.start();
-  log.info({ id, slots, data: `${host}:${listening.port}` }, 'TaskManager started');
+  log.info({ id, slots, data: `${data.host}:${data.port}`, bind: `${listening.host}:${listening.port}` }, 'TaskManager started');
   return {
     id,
     stop: async () => {
