@@ -1,12 +1,14 @@
 /** A cluster of real processes on this machine, for end-to-end tests. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClusterClient, type ClusterClientOptions, systemClock } from 'millstream/cluster';
 
-const COMMAND = fileURLToPath(new URL('../../node_modules/.bin/millstream', import.meta.url));
+/** Beside the package's code, wherever this file was compiled to. */
+const COMMAND = join(dirname(createRequire(import.meta.url).resolve('@millstream/cli')), '../bin/millstream.js');
 
 type Line = { readonly msg?: string; readonly [field: string]: unknown };
 
@@ -118,7 +120,11 @@ export class ClusterHarness {
 
   /** Starts a job of test/jobs and returns its id. */
   async run(job: string, definitions: Readonly<Record<string, string | number>>, ...args: readonly string[]): Promise<string> {
-    const program = fileURLToPath(new URL(`../jobs/${job}.ts`, import.meta.url));
+    return await this.submit(fileURLToPath(new URL(`../jobs/${job}.ts`, import.meta.url)), definitions, ...args);
+  }
+
+  /** Starts the job of a program's file and returns its id. */
+  async submit(program: string, definitions: Readonly<Record<string, string | number>>, ...args: readonly string[]): Promise<string> {
     const options = Object.entries(definitions).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
     const flags = args.slice(0, args.indexOf('--') < 0 ? args.length : args.indexOf('--'));
     const own = args.slice(flags.length);

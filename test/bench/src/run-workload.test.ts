@@ -2,8 +2,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { BenchJob, Executor } from './executor.js';
-import { processCpuMs, writeFigures } from './figures.js';
+import type { BenchJob, Executor, ProcessCpu } from './executor.js';
+import { writeFigures } from './figures.js';
 import { dumpWorkload, type RunOptions, runWithRestore, runWorkload } from './run-workload.js';
 import { sharedNowMs } from './shared-clock.js';
 import { decodeParameters } from './workload-parameters.js';
@@ -19,6 +19,12 @@ const run: RunOptions = {
   pauses: false,
 };
 
+/** One has sources, the other has none. */
+const processes: readonly ProcessCpu[] = [
+  { pid: 1, startMs: 5000, endMs: 9000 },
+  { pid: 2, startMs: 200, endMs: 1200 },
+];
+
 /** Completes `before` checkpoints before the end of input and one after it. */
 function fakeExecutor(before: number): Executor & { readonly jobs: BenchJob[] } {
   const jobs: BenchJob[] = [];
@@ -27,10 +33,12 @@ function fakeExecutor(before: number): Executor & { readonly jobs: BenchJob[] } 
     async run(job) {
       jobs.push(job);
       const { directory, dump } = decodeParameters(job.parameters);
-      writeFigures(directory, 'source-0-first', { atMs: sharedNowMs() - 2000, cpuMs: processCpuMs() - 4000 });
+      const end = { longestPauseMs: job.samplePauses ? 12.34 : undefined, processes };
+      writeFigures(directory, 'source-0-first', { atMs: sharedNowMs() - 2000, pid: 1, cpuMs: 6000 });
+      writeFigures(directory, 'source-1-first', { atMs: sharedNowMs() - 1900, pid: 1, cpuMs: 6100 });
       for (let i = 1; i <= before; i++) {
         job.onCheckpoint({ path: `/checkpoints/${i}`, bytes: 10 * i });
-        if (job.signal.aborted) return { end: 'stopped', longestPauseMs: undefined };
+        if (job.signal.aborted) return { end: 'stopped', ...end };
       }
       writeFigures(directory, 'source-0-end', { atMs: sharedNowMs() });
       writeFigures(directory, 'source-1-end', { atMs: sharedNowMs() + 1000 });
@@ -39,7 +47,7 @@ function fakeExecutor(before: number): Executor & { readonly jobs: BenchJob[] } 
       writeFigures(directory, 'sink-0', { count: 600, checksum: 2 ** 31 - 1, lastRecordMs: sharedNowMs() - 1000, latencies });
       writeFigures(directory, 'sink-1', { count: 400, checksum: 1, lastRecordMs: sharedNowMs() - 1500, latencies: undefined });
       if (dump) writeFileSync(join(directory, 'lines-0.txt'), '{"b":1}\n{"a":1}\n');
-      return { end: 'finished', longestPauseMs: job.samplePauses ? 12.34 : undefined };
+      return { end: 'finished', ...end };
     },
     close: async () => {},
   };
@@ -65,8 +73,9 @@ test('rates, results, and the checkpoints before the end of input', async () => 
   expect(measurement.seconds).toBeCloseTo(1, 1);
   expect(measurement.recordsPerSecond).toBe(Math.round(measurement.recordsPerSecond));
   expect(measurement.secondsToJobEnd).toBeCloseTo(2, 1);
-  expect(measurement.cpuSeconds).toBeGreaterThanOrEqual(4);
-  expect(measurement.recordsPerCpuSecond).toBeLessThanOrEqual(250);
+  // 3 s of the one from its first record on, 1 s of the other from the beginning on.
+  expect(measurement.cpuSeconds).toBe(4);
+  expect(measurement.recordsPerCpuSecond).toBe(250);
   const [job] = executor.jobs;
   expect(job).toMatchObject({ restoreFrom: undefined, samplePauses: true, forceCodec: false });
   expect(job!.options).toMatchObject({ 'parallelism.default': 2, 'execution.checkpointing.interval': 400 });

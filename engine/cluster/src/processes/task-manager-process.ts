@@ -47,8 +47,17 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   );
   const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-taskmanager-'));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
-  const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
-  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: options['taskmanager.data.port'] });
+  const exchange = new RelayingExchange({
+    taskManager: id,
+    network,
+    clock: systemClock,
+    creditBytes: options['taskmanager.network.memory.credit-per-channel'],
+    attemptTimeoutMs: options['taskmanager.network.partition-request-timeout'],
+  });
+  const bindPort = options['taskmanager.data.bind-port'];
+  const dataPort = options['taskmanager.data.port'];
+  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: bindPort ?? dataPort });
+  const data = { host, port: bindPort === undefined || dataPort === 0 ? listening.port : dataPort };
   cleanup.add(() => exchange.close());
   let registered = false;
   const healthPort = options['process.health.port'];
@@ -60,7 +69,7 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
     description: {
       id,
       host,
-      data: { host, port: listening.port },
+      data,
       slots,
       pid: process.pid,
       hardware: { cpuCores: availableParallelism(), physicalMemory: totalmem(), freeMemory: freemem() },
@@ -87,7 +96,8 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   });
   taskManager.start();
   cleanup.add(() => taskManager.stop());
-  log.info({ id, slots, data: `${host}:${listening.port}`, health: health?.port }, 'TaskManager started');
+  const bind = `${listening.host}:${listening.port}`;
+  log.info({ id, slots, data: `${data.host}:${data.port}`, bind, health: health?.port }, 'TaskManager started');
   return {
     id,
     stop: async () => {

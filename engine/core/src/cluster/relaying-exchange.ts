@@ -10,6 +10,10 @@ export interface RelayingExchangeOptions {
   readonly taskManager: string;
   readonly network: Network;
   readonly clock: Clock;
+  /** `taskmanager.network.memory.credit-per-channel`, bytes; default 2 MiB. */
+  readonly creditBytes?: number;
+  /** `taskmanager.network.partition-request-timeout`, ms; default 10 s. */
+  readonly attemptTimeoutMs?: number;
 }
 
 /** Relays between the slots of this process and other TaskManagers. */

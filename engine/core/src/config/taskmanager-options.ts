@@ -42,8 +42,20 @@ export const TASKMANAGER_OPTIONS = {
     minimum: 0,
     maximum: 65535,
     scope: 'taskmanager',
-    pending: true,
-    doc: 'Port that the TaskManager listens on for other ones. Not set: taskmanager.data.port.',
+    doc: 'Port that the TaskManager listens on for other ones, where they reach it under another one. Not set: taskmanager.data.port.',
+  },
+  'taskmanager.network.memory.credit-per-channel': {
+    type: 'memory',
+    default: '2 mb',
+    scope: 'taskmanager',
+    doc: 'Records of a channel between TaskManagers that may be on their way to a slot, or wait for it there.',
+  },
+  'taskmanager.network.partition-request-timeout': {
+    type: 'duration',
+    minimum: 1,
+    default: '10 s',
+    scope: 'taskmanager',
+    doc: 'How long a TaskManager that asks for records waits until the tasks that produce them are deployed.',
   },
   'taskmanager.health.port': {
     type: 'integer',

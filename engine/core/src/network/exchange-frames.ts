@@ -2,11 +2,14 @@
  * What travels on a connection between two TaskManagers: all channels of one attempt from one producer to one consumer.
  *
  *     producer                                        consumer
- *        │ HELLO (attempt, token, channels) ────────────▶ │ holds it until the attempt is there
- *        │ ◀───────────────── ACCEPTED (credit) | REFUSED │
+ *        │ ◀──── HELLO (attempt, token, channels, credit) │
+ *        │ holds it until the attempt is there            │
+ *        │ ACCEPTED | REFUSED ──────────────────────────▶ │
  *        │ frame, frame, … ─────────────────────────────▶ │
  *        │ ◀──────────────────── CREDIT (channel, bytes)… │
  *        │ ◀────────── GOODBYE (who closes first) ──────▶ │
+ *
+ * The consumer connects, as in Flink, because only a socket that connects can be given the memory that it reads into (decision 19).
  *
  *     message = frame …  |  type u8, row  |  CREDIT u8, (channel i32, bytes i32) …
  *     frame   = tag i32 (kind | channel << 8), length i32, payload          as it lies in a slot of a ring, little-endian
@@ -37,7 +40,7 @@ export interface ExchangeAttempt {
   readonly term: number;
 }
 
-/** The producer's first message. */
+/** The consumer's first message. */
 export interface Hello {
   readonly version: number;
   readonly attempt: ExchangeAttempt;
@@ -46,6 +49,8 @@ export interface Hello {
   readonly producer: string;
   readonly consumer: string;
   readonly channels: readonly string[];
+  /** What each channel may have on its way. */
+  readonly creditBytes: number;
 }
 
 /** Why a side closes. */
@@ -120,8 +125,8 @@ export function encodeHello(hello: Hello): Uint8Array {
 export function decodeHello(message: Uint8Array): Hello {
   const what = 'the first message';
   if (message[0] !== HELLO) throw malformed(what);
-  const { version, attempt, token, producer, consumer, channels } = decode(message, what);
-  if (!isCount(version)) throw malformed(what);
+  const { version, attempt, token, producer, consumer, channels, creditBytes } = decode(message, what);
+  if (!isCount(version) || !isCount(creditBytes)) throw malformed(what);
   const texts = [token, producer, consumer];
   if (!texts.every((text) => typeof text === 'string') || !Array.isArray(channels)) throw malformed(what);
   if (!channels.every((name) => typeof name === 'string')) throw malformed(what);
@@ -134,18 +139,12 @@ export function decodeHello(message: Uint8Array): Hello {
     producer: producer as string,
     consumer: consumer as string,
     channels: channels as string[],
+    creditBytes,
   };
 }
 
-/** `creditBytes`: of each channel. */
-export function encodeAccepted(creditBytes: number): Uint8Array {
-  return encode(ACCEPTED, { creditBytes });
-}
-
-export function decodeAccepted(message: Uint8Array): number {
-  const { creditBytes } = decode(message, 'the answer');
-  if (!isCount(creditBytes)) throw malformed('the answer');
-  return creditBytes;
+export function encodeAccepted(): Uint8Array {
+  return Uint8Array.of(ACCEPTED);
 }
 
 export function encodeRefused(reason: string): Uint8Array {

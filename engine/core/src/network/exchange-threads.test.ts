@@ -52,8 +52,8 @@ class Relay {
       attempt: ATTEMPT,
       token: 'token',
       layout,
-      outgoing: address === undefined ? [] : [{ ...channel, address }],
-      incoming: address === undefined ? [channel] : [],
+      outgoing: address === undefined ? [channel] : [],
+      incoming: address === undefined ? [] : [{ ...channel, address }],
       onFailure: (error) => this.failures.push(error),
     });
   }
@@ -76,9 +76,9 @@ interface ThreadOptions {
 async function startRelays(layout: RingLayout, creditBytes: number): Promise<{ readonly a: Relay; readonly b: Relay }> {
   const a = await Relay.create('a', layout, 0, creditBytes);
   const b = await Relay.create('b', layout, 1, creditBytes);
-  const address = await b.service.listen({ host: '127.0.0.1', port: 0 });
-  a.open(layout, 'b', address);
-  b.open(layout, 'a', undefined);
+  const address = await a.service.listen({ host: '127.0.0.1', port: 0 });
+  a.open(layout, 'b', undefined);
+  b.open(layout, 'a', address);
   return { a, b };
 }
 
