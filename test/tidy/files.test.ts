@@ -14,7 +14,6 @@ const LINES_MAX = 400;
 /** Longer files, and why they stay in one piece. */
 const LONG_FILES: { readonly [path: string]: string } = {
   'engine/core/src/state/heap/heap-model.test.ts': 'the model of keyed state and the commands that are run against it',
-  'engine/core/src/runtime/slot.test.ts': 'one rig of two connected tasks, and every way a checkpoint can end in it',
   'engine/core/src/runtime/source-input.test.ts': 'one rig of a source, and every rule of watermarks, idleness and alignment',
   'engine/core/src/runtime/task.test.ts': 'one rig of a task, and every rule of its turn',
 };

@@ -241,7 +241,7 @@ export class CheckpointPerformer {
       enumerators: this.attempt.enumeratorStates(),
     });
     const { epoch, kind, lastCompleted: completed } = action;
-    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint });
+    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint, drain: action.request?.stop === 'drain' });
     this.attempt.triggered(epoch, kind);
   }
 

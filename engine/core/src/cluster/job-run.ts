@@ -183,7 +183,8 @@ export class JobRun {
 
   /**
    * Takes a savepoint into a new directory under `target`. `stop` ends the job after it: 'drain' as at the end of the input. Resolves with
-   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED; the job then goes on as before.
+   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED; the job then goes on as before, after a drain that had begun from
+   * its latest checkpoint, as its restart strategy says.
    */
   async savepoint(target: string, stop: 'suspend' | 'drain' | undefined): Promise<string> {
     const storage = this.directoryStore?.storage;

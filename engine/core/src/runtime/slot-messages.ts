@@ -7,7 +7,7 @@
  *        │ ◀─────────────────────── deployed │
  *        │ start ────────────────────────▶ │ runs
  *        │ assign, noMoreSplits ◀─▶ requestSplit
- *        │ trigger(n) ───────────────────▶ │ sources emit barrier n
+ *        │ trigger(n) ───────────────────▶ │ sources emit barrier n; to drain, they end first
  *        │ ◀──────────────── acknowledged(n) │ once per subtask
  *        │ complete(n) ──────────────────▶ │ commits
  *        │ ◀─────────────────── committed(n) │
@@ -72,6 +72,8 @@ export type ToSlot =
       readonly completed: number;
       /** Where a savepoint goes. */
       readonly savepoint: string | undefined;
+      /** Sources end as at the end of their input, and the barrier comes after it. */
+      readonly drain: boolean;
     }
   | { readonly type: 'complete'; readonly epoch: number; readonly kind: CheckpointKind }
   | { readonly type: 'abort'; readonly epoch: number }

@@ -157,10 +157,10 @@ export class Slot {
         for (const built of this.tasks) if (built.task.options.vertexId === message.vertexId) built.source?.align(message.maxWatermark);
         break;
       case 'trigger': {
-        const { epoch, completed, kind, savepoint } = message;
+        const { epoch, completed, kind, savepoint, drain } = message;
         if (kind === 'savepoint') this.checkpoints.savepointTo(epoch, savepoint);
         const barrier: Barrier = { epoch, completed, ...(kind === 'savepoint' && { savepoint: true }) };
-        for (const built of this.tasks) if (built.source !== undefined) built.task.trigger(barrier);
+        for (const built of this.tasks) if (built.source !== undefined) built.task.trigger(barrier, drain);
         break;
       }
       case 'complete':

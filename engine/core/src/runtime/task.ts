@@ -14,6 +14,7 @@ import type { WatermarkValve } from '../time/watermark-valve.js';
 import { chainFailure } from './chain-failure.js';
 import { ChainWatermarks } from './chain-watermarks.js';
 import type { InputGate } from './input-gate.js';
+import { RecordStride } from './record-stride.js';
 import type { SinkOperator } from './sink-operator.js';
 import type { CombinedWatermark, SourceInput } from './source-input.js';
 import type { TaskHooks, TaskOperator } from './task-operator.js';
@@ -27,8 +28,6 @@ const TURN_MS = 5;
  * event time in a millisecond, and windows that could have fired would pile up (docs/decisions/0010).
  */
 const WATERMARK_RECORDS = 16_384;
-/** Records run at once before the clock is asked again. */
-const STRIDE_MAX = 256;
 
 /** What a turn came to: 'ran' did something, 'idle' found nothing to do, 'blocked' waits for room in outputs, 'ended' has nothing left but barriers. */
 export type TurnResult = 'ran' | 'idle' | 'blocked' | 'ended';
@@ -45,7 +44,7 @@ export class Task implements TaskHooks {
   /** What is being run; of a source see `SourceInput.recordAt`. */
   batch: RecordBatch | undefined;
   private position = 0;
-  private stride = STRIDE_MAX;
+  private readonly stride: RecordStride;
   private timersDue = false;
   private timerNow = 0;
   private readonly watermarks: ChainWatermarks;
@@ -56,6 +55,8 @@ export class Task implements TaskHooks {
   private lastWatermarkRecords = 0;
   private readonly watermarkRecords: number;
   private triggered: Barrier | undefined;
+  /** The source is to end now; its barrier waits for that. */
+  private draining = false;
   private drainWanted = false;
   /** The last turn found no room in an output. */
   isBlocked = false;
@@ -66,6 +67,7 @@ export class Task implements TaskHooks {
     this.options = options;
     const { control, clock } = options;
     this.times = new TaskTimes(clock, options.activity);
+    this.stride = new RecordStride(clock);
     this.watermarks = new ChainWatermarks(control, (operator) => {
       this.active = operator.index;
     });
@@ -238,11 +240,11 @@ export class Task implements TaskHooks {
     const batch = this.batch as RecordBatch;
     const gate = this.options.gate as InputGate;
     const entry = gate.channels[gate.polled] as InputGate['channels'][number];
-    const { clock, chain } = this.options;
-    const to = Math.min(batch.count, this.position + this.stride);
-    const before = this.stride < STRIDE_MAX ? clock.monotonic() : 0;
+    const { chain } = this.options;
+    const to = Math.min(batch.count, this.position + this.stride.records);
+    this.stride.begin();
     this.position = chain.runBatch(batch.values, batch.timestamps, this.position, to, entry.input);
-    this.adaptStride(before);
+    this.stride.ended(this.deadline);
     if (this.position === batch.count) {
       this.batch = undefined;
       entry.channel.recycle(batch);
@@ -250,24 +252,16 @@ export class Task implements TaskHooks {
     }
   }
 
-  /** Slow user functions: fewer records at once, so that a turn stays near its 5 ms. */
-  private adaptStride(before: number): void {
-    const now = this.options.clock.monotonic();
-    if (before === 0) {
-      if (now >= this.deadline) this.stride = 16;
-      return;
-    }
-    const elapsed = now - before;
-    if (elapsed > 2 && this.stride > 1) this.stride >>>= 1;
-    else if (elapsed < 0.2) this.stride = Math.min(STRIDE_MAX, this.stride * 2);
-  }
-
   private runSource(source: SourceInput): boolean {
     if (this.sourceEnded) return false;
     this.tickSource(source);
     if ((this.watermarks.pending && !this.advanceWatermarks()) || this.options.control.stop) return true;
     this.active = 0;
-    const status = source.run(this.options.control, this.deadline, this.triggered === undefined ? this.watermarkRecords : 0);
+    // What is half run is finished; a batch that is polled is in the reader's position.
+    const status =
+      this.draining && !source.inBatch
+        ? 'end'
+        : source.run(this.options.control, this.deadline, this.triggered === undefined ? this.watermarkRecords : 0);
     this.active = -1;
     for (const sink of this.sinks) sink.checkReady();
     if (status === 'end') {
@@ -369,14 +363,16 @@ export class Task implements TaskHooks {
 
   // ---- barriers
 
-  /** A source's barrier, from the coordinator. */
-  trigger(barrier: Barrier): void {
+  /** A source's barrier, from the coordinator. `drain`: the source ends before it, whatever it could still read. */
+  trigger(barrier: Barrier, drain: boolean): void {
     this.triggered = barrier;
+    if (drain) this.draining = true;
   }
 
   private answerTrigger(): boolean {
     const barrier = this.triggered;
     if (barrier === undefined || this.options.source?.inBatch === true || this.options.control.stop) return false;
+    if (this.draining && !this.ended) return false;
     this.triggered = undefined;
     this.options.onBarrier(this, barrier);
     for (const channel of this.options.channels) channel.send({ type: 'barrier', ...barrier });
