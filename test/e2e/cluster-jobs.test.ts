@@ -2,7 +2,18 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { JobManager, nodeDisk, ProgramModules, RelayingExchange, startSlot, systemClock, TaskManager } from 'millstream/cluster';
+import {
+  FileSystems,
+  JobManager,
+  nodeDisk,
+  ProgramModules,
+  RelayingExchange,
+  SubmittedJobs,
+  seededRandom,
+  startSlot,
+  systemClock,
+  TaskManager,
+} from 'millstream/cluster';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMemoryNetwork } from './memory-network.js';
 
@@ -23,7 +34,7 @@ interface Cluster {
   readonly events: string[];
 }
 
-async function startCluster(slots: readonly number[]): Promise<Cluster> {
+async function startCluster(slots: readonly number[], submitted?: SubmittedJobs): Promise<Cluster> {
   const network = createMemoryNetwork();
   const events: string[] = [];
   const clock = systemClock;
@@ -36,6 +47,7 @@ async function startCluster(slots: readonly number[]): Promise<Cluster> {
     heartbeatTimeoutMs: 10_000,
     slotRequestTimeoutMs: 2000,
     spread: 'fill',
+    submitted,
     observer: {
       taskManagerRegistered: ({ id }) => events.push(`registered ${id}`),
       taskManagerLost: ({ id }) => events.push(`lost ${id}`),
@@ -157,6 +169,28 @@ describe('a cluster', () => {
     const { job } = await submitSums(cluster, 10, {});
     await job.ended;
     expect(job.facts.state).toBe('FINISHED');
+  });
+
+  it('forgets a job that has finished before its last checkpoint goes', async () => {
+    const files = new FileSystems({ disk: nodeDisk, clock: systemClock, random: seededRandom(1) });
+    const submitted = new SubmittedJobs(files, directory(), 'leader');
+    const checkpoints = directory();
+    const left = (): string[] => readdirSync(checkpoints, { recursive: true }).map(String);
+    let atForgetting: string[] | undefined;
+    const { remove } = submitted;
+    submitted.remove = async (id) => {
+      atForgetting ??= left();
+      await remove.call(submitted, id);
+    };
+    const cluster = await startCluster([1], submitted);
+    const { job } = await submitSums(cluster, 1000, { 'execution.checkpointing.dir': checkpoints });
+    await job.ended;
+    expect(job.facts.state).toBe('FINISHED');
+    expect(atForgetting?.filter((name) => name.endsWith('_metadata'))).toHaveLength(1);
+    expect(await submitted.load()).toEqual([]);
+    // Another leader may have read the record: its names stay taken.
+    expect(left().filter((name) => name.includes('chk-') || name.includes('shared'))).toEqual([]);
+    expect(left().some((name) => /\/job\.\d+$/.test(name))).toBe(true);
   });
 
   it('deploys a job again when a TaskManager is gone, from its last checkpoint', async () => {

@@ -78,7 +78,36 @@ describe('JobDirectoryStore', () => {
     await store.writeMetadata(metadata(1), undefined);
     await store.commit(metadata(1), undefined);
     expect([...memory.contents().keys()]).toEqual(['job/chk-1/_metadata', 'job/job']);
-    await store.remove();
+    await store.remove(false);
     expect(memory.contents().size).toBe(0);
+  });
+
+  it('keeps the record where another leader may have read it', async () => {
+    const memory = new MemoryObjectStore();
+    const files = new ObjectCheckpointFiles(memory);
+    const store = await openStore(files);
+    await store.startAttempt();
+    await store.writeMetadata(metadata(1), undefined);
+    await store.commit(metadata(1), undefined);
+    const next = await openStore(files);
+    await store.remove(true);
+    expect([...memory.contents().keys()]).toEqual(['job/job']);
+    await expect(next.startAttempt()).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+    expect((await openStore(files)).record.checkpoints).toEqual([]);
+  });
+
+  it('removes nothing of a run that another leader has', async () => {
+    const memory = new MemoryObjectStore();
+    const files = new ObjectCheckpointFiles(memory);
+    const store = await openStore(files);
+    await store.startAttempt();
+    await store.writeMetadata(metadata(1), undefined);
+    await store.commit(metadata(1), undefined);
+    const next = await openStore(files);
+    await next.startAttempt();
+    const before = [...memory.contents().keys()];
+    await expect(store.remove(false)).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+    expect([...memory.contents().keys()]).toEqual(before);
+    expect(epochsOf(await openStore(files))).toEqual([1]);
   });
 });

@@ -140,17 +140,26 @@ export class JobDirectoryStore implements CheckpointStore {
     await this.retention.discardEpoch(epoch, snapshots, this.current, savepoint);
   }
 
-  /** Removes everything of a finished run. Best effort: what stays costs space only. */
-  async remove(): Promise<void> {
+  /**
+   * Removes everything of a finished run; but the record where `keepRecord`: another leader, which may have read it, must not find its next
+   * version's name free. Best effort: what stays costs space only. Throws JOB_RECORD_CONFLICT if another leader has the run: then nothing is
+   * removed.
+   */
+  async remove(keepRecord: boolean): Promise<void> {
     const { files, directory } = this;
+    const { checkpoints, claimed, ...rest } = this.current;
     try {
-      await this.retention.discardCheckpoints(this.current.checkpoints, { ...this.current, checkpoints: [] });
-      if (this.current.claimed !== undefined) await removeClaimed(files, this.current.claimed);
+      await this.change({ ...rest, checkpoints: [] });
+      await this.retention.discardCheckpoints(checkpoints, this.current);
+      if (claimed !== undefined) await removeClaimed(files, claimed);
       for (const each of [`${directory}/${SHARED_DIRECTORY}`, directory]) {
-        for (const name of await files.list(each)) await files.remove(`${each}/${name}`);
+        for (const name of await files.list(each)) {
+          if (!(keepRecord && each === directory && isOfRecord(name))) await files.remove(`${each}/${name}`);
+        }
         await files.removeDirectory(each);
       }
     } catch (error) {
+      if (error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT') throw error;
       if (diskErrorCode(error) === undefined && !(error instanceof MillstreamError)) throw error;
     }
   }
@@ -163,4 +172,9 @@ function claimedCheckpoint({ path, metadata, committed }: RestorePoint): Claimed
 
 function isClaimed(checkpoint: CompletedCheckpoint): checkpoint is ClaimedCheckpoint {
   return 'isClaimed' in checkpoint;
+}
+
+/** The names of the record's register: `job`, `job.<version>`, `job.hint`. */
+function isOfRecord(name: string): boolean {
+  return /^job(?:\.|$)/.test(name);
 }

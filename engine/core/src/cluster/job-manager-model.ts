@@ -1,10 +1,7 @@
 /** A JobManager's facts and commands, for its gateway (REST, command line, clients). */
-import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
-import { FileSystems } from '../checkpoint/file-systems.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
-import { entropySeed, seededRandom } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { ConfigurationEntry } from './gateway/cluster-info.js';
@@ -13,6 +10,7 @@ import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.
 import type { ArtifactPlanRequest, ArtifactRunRequest } from './gateway/operation-info.js';
 import type { JobManager } from './job-manager.js';
 import type { JobMaster } from './job-master.js';
+import type { UnrecoveredJob } from './unrecovered-job.js';
 
 /** What a {@link JobManagerModel} needs. */
 export interface JobManagerModelOptions {
@@ -42,7 +40,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   ready(): boolean {
-    return this.options.jobManager() !== undefined;
+    return this.options.jobManager()?.knowsJobs === true;
   }
 
   leaderAddress(): string | undefined {
@@ -89,11 +87,13 @@ export class JobManagerModel implements ClusterModel {
   }
 
   jobs(): readonly JobFacts[] {
-    return [...this.leading.jobs.values()].map(factsOf).reverse();
+    const { unrecovered, jobs } = this.leading;
+    return [...unrecovered.values(), ...jobs.values()].map(factsOf).reverse();
   }
 
   job(jobId: string): JobFacts | undefined {
-    const job = this.leading.jobs.get(jobId);
+    const { unrecovered, jobs } = this.leading;
+    const job = jobs.get(jobId) ?? unrecovered.get(jobId);
     return job === undefined ? undefined : factsOf(job);
   }
 
@@ -104,6 +104,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async cancelJob(jobId: string): Promise<void> {
+    if (this.leading.unrecovered.has(jobId)) return await this.leading.giveUp(jobId);
     const job = this.master(jobId);
     if (!ENDED_JOB_STATES.has(job.facts.state)) job.cancel();
   }
@@ -121,9 +122,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async disposeSavepoint(path: string): Promise<void> {
-    const { disk, clock } = this.options;
-    const files = new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
-    await disposeSavepoint(files, path, (directory) => this.leading.userOf(undefined, directory, undefined));
+    await this.leading.disposeSavepoint(path);
   }
 
   async updateRequirements(jobId: string, requirements: ResourceRequirements): Promise<void> {
@@ -171,7 +170,7 @@ export class JobManagerModel implements ClusterModel {
   }
 }
 
-function factsOf(job: JobMaster): JobFacts {
+function factsOf(job: JobMaster | UnrecoveredJob): JobFacts {
   const { facts, settings } = job;
   const { checkpoints } = settings;
   const bounds = facts.graph.vertices.map(

@@ -10,12 +10,13 @@
 import { evaluateModule } from '../api/define-job.js';
 import { createMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
-import type { FileSystems } from '../checkpoint/file-systems.js';
+import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
+import { FileSystems } from '../checkpoint/file-systems.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { asMillstreamError, type MillstreamError } from '../common/errors.js';
-import { randomToken } from '../common/random.js';
+import { entropySeed, randomToken, seededRandom } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
@@ -25,7 +26,8 @@ import type { RunOptions } from './job-settings.js';
 import { moduleHash, type ProgramModules } from './program-modules.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import { SlotPool, type SlotSpread } from './slot-pool.js';
-import type { SubmittedJobs } from './submitted-jobs.js';
+import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
+import { UnrecoveredJob } from './unrecovered-job.js';
 
 /** Hears what happens in a cluster; for its log. */
 export interface JobManagerObserver {
@@ -88,6 +90,10 @@ export interface JobSubmission extends ProgramToRun {
 export class JobManager {
   readonly pool: SlotPool;
   readonly jobs: Map<string, JobMaster> = new Map();
+  /** Jobs of earlier leaders that cannot be gone on with. */
+  readonly unrecovered: Map<string, UnrecoveredJob> = new Map();
+  /** Whether the jobs of earlier leaders are known. */
+  knowsJobs: boolean;
   /** Messages about attempts that were over. */
   staleMessages = 0;
   private readonly options: JobManagerOptions;
@@ -97,6 +103,7 @@ export class JobManager {
   constructor(options: JobManagerOptions) {
     this.options = options;
     this.pool = new SlotPool(options.clock, options.spread);
+    this.knowsJobs = options.submitted === undefined;
   }
 
   /** Ends all jobs, keeping their checkpoints, and lets the TaskManagers go. */
@@ -194,6 +201,7 @@ export class JobManager {
     await this.options.submitted?.add(
       {
         id,
+        name: evaluated.program.plan.jobName,
         module: evaluated.module.hash,
         argv: submission.argv,
         options: submission.options,
@@ -206,26 +214,43 @@ export class JobManager {
     return this.startJob(id, submission, evaluated);
   }
 
-  /** Goes on with the jobs that an earlier leader has left. One that cannot be gone on with fails, and stays where it can be seen. */
+  /**
+   * Goes on with the jobs that an earlier leader has left. One that cannot be gone on with has failed, is among `unrecovered`, and is left to
+   * the next leader, unless it is cancelled. Throws CHECKPOINT_CORRUPT, STORAGE_….
+   */
   async recover(): Promise<void> {
-    const { submitted, observer } = this.options;
-    for (const job of (await submitted?.load()) ?? []) {
-      try {
-        const { content } = await (submitted as SubmittedJobs).module(job.module);
-        const run = {
-          ...(job.allowNonRestoredState && { allowNonRestoredState: true }),
-          ...(job.from !== undefined && { from: job.from }),
-        };
-        const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
-        this.startJob(job.id, submission, await this.evaluate(submission));
-      } catch (error) {
-        observer.recoveryFailed(job.id, asMillstreamError(error));
-      }
+    try {
+      for (const job of (await this.options.submitted?.load()) ?? []) await this.recoverJob(job);
+    } finally {
+      this.knowsJobs = true;
     }
+  }
+
+  private async recoverJob(job: SubmittedJob): Promise<void> {
+    const { submitted, observer, clock } = this.options;
+    try {
+      const { content } = await (submitted as SubmittedJobs).module(job.module);
+      const run = {
+        ...(job.allowNonRestoredState && { allowNonRestoredState: true }),
+        ...(job.from !== undefined && { from: job.from }),
+      };
+      const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
+      this.startJob(job.id, submission, await this.evaluate(submission));
+    } catch (error) {
+      const typed = asMillstreamError(error);
+      this.unrecovered.set(job.id, new UnrecoveredJob(job, typed, clock));
+      observer.recoveryFailed(job.id, typed);
+    }
+  }
+
+  /** The next leader will not try again to go on with an unrecovered job. */
+  async giveUp(id: string): Promise<void> {
+    await this.options.submitted?.remove(id);
   }
 
   private startJob(id: string, submission: JobSubmission, { program, artifact, module }: EvaluatedProgram): JobMaster {
     const { argv } = submission;
+    const { submitted } = this.options;
     const job = new JobMaster({
       id,
       program,
@@ -236,16 +261,14 @@ export class JobManager {
       term: this.options.term,
       slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
       userOf: (run, directory) => this.userOf(run, directory, id),
+      forget: submitted && (async () => await submitted.remove(id)),
       clock: this.options.clock,
       disk: this.options.disk,
       files: this.options.files,
     });
     this.jobs.set(job.id, job);
     this.options.observer.jobSubmitted(job);
-    void job.ended.then(async () => {
-      this.options.observer.jobEnded(job);
-      if (!job.isAbandoned) await this.options.submitted?.remove(id).catch(() => undefined);
-    });
+    void job.ended.then(() => this.options.observer.jobEnded(job));
     return job;
   }
 
@@ -256,6 +279,13 @@ export class JobManager {
   userOf(run: string | undefined, directory: string, except: string | undefined): string | undefined {
     const user = [...this.jobs.values()].find((job) => job.id !== except && job.uses(run, directory));
     return user && `job "${user.name}" (${user.id})`;
+  }
+
+  /** Removes a savepoint that no job needs. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, REQUEST_CONFLICT, STORAGE_…. */
+  async disposeSavepoint(path: string): Promise<void> {
+    const { disk, clock } = this.options;
+    const files = this.options.files ?? new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
+    await disposeSavepoint(files, path, (directory) => this.userOf(undefined, directory, undefined));
   }
 
   /** Builds the program's graph. Throws what the program throws, INVALID_PLAN, INVALID_OPTION. */

@@ -28,6 +28,8 @@ export interface JobMasterOptions {
   readonly slotRequestTimeoutMs: number;
   /** As of {@link JobRun}. */
   readonly userOf: CheckpointUsers;
+  /** Removes the job from what the next leader finds; undefined: there is none. */
+  readonly forget: (() => Promise<void>) | undefined;
   readonly clock: Clock;
   readonly disk: Disk;
   /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
@@ -45,6 +47,7 @@ export class JobMaster {
   readonly ended: Promise<void>;
   isAbandoned = false;
   private readonly run: JobRun;
+  private readonly forget: (() => Promise<void>) | undefined;
 
   /** Starts at once. Throws INVALID_OPTION. */
   constructor(options: JobMasterOptions) {
@@ -64,6 +67,7 @@ export class JobMaster {
       term: options.term,
       run: options.id.slice(0, 16),
       userOf: options.userOf,
+      beforeRemoval: options.forget,
       createSlots: createRemoteSlots({
         pool: options.pool,
         job: options.id,
@@ -73,21 +77,29 @@ export class JobMaster {
         onPlaced: (placement, hosts) => this.facts.placed(placement, hosts),
       }),
     });
+    this.forget = options.forget;
     this.ended = this.execute();
   }
 
   private async execute(): Promise<void> {
+    let outcome: RunOutcome['type'] | 'failed';
     try {
-      this.conclude(await this.run.execute());
+      outcome = (await this.run.execute()).type;
     } catch (error) {
-      this.facts.failed(asMillstreamError(error));
-      this.facts.ended('FAILED');
+      outcome = 'failed';
+      const typed = asMillstreamError(error);
+      this.facts.failed(typed);
+      // Another leader has it, whether this one has heard of that or not.
+      if (typed.code === 'JOB_RECORD_CONFLICT') this.isAbandoned = true;
     }
+    await this.conclude(outcome);
   }
 
-  private conclude(outcome: RunOutcome): void {
-    if (this.isAbandoned) this.facts.ended('SUSPENDED');
-    else this.facts.ended(outcome.type === 'cancelled' ? 'CANCELED' : 'FINISHED');
+  /** Nobody hears of the end of a job that another leader would still go on with. */
+  private async conclude(outcome: RunOutcome['type'] | 'failed'): Promise<void> {
+    if (this.isAbandoned) return this.facts.ended('SUSPENDED');
+    await this.forget?.().catch(() => undefined);
+    this.facts.ended(outcome === 'cancelled' ? 'CANCELED' : outcome === 'failed' ? 'FAILED' : 'FINISHED');
   }
 
   get settings(): JobRun['settings'] {

@@ -68,6 +68,8 @@ export interface JobRunOptions {
   readonly run?: string;
   /** Names who runs as this run or needs the checkpoint in this directory. Default: nobody is known. */
   readonly userOf?: CheckpointUsers;
+  /** Makes sure that no other leader goes on with a run that has finished; what is left of it then goes. */
+  readonly beforeRemoval?: (() => Promise<void>) | undefined;
   /** Where slots run. Default: in threads of this process. */
   readonly createSlots?: AttemptOptions['createSlots'];
 }
@@ -252,8 +254,7 @@ export class JobRun {
 
   /** Whether the run would read the checkpoint in this directory after a failure, or owns it. */
   needs(directory: string): boolean {
-    const isNext = (this.lastCheckpoint ?? this.start?.path) === directory;
-    return isNext || this.directoryStore?.record.claimed?.path === directory;
+    return (this.lastCheckpoint ?? this.start?.path) === directory || this.directoryStore?.record.claimed?.path === directory;
   }
 
   /** Kills a slot as a crash would; for tests and demonstrations. */
@@ -364,7 +365,9 @@ export class JobRun {
   }
 
   private async finished(): Promise<RunOutcome> {
-    await this.directoryStore?.remove();
+    // Whoever knows of the run until then starts it again: from its last checkpoint, not from nothing.
+    await this.options.beforeRemoval?.();
+    await this.directoryStore?.remove(this.options.beforeRemoval !== undefined);
     return { type: 'finished' };
   }
 

@@ -17,6 +17,8 @@ import { moduleHash } from './program-modules.js';
 /** A job as it was submitted. */
 export interface SubmittedJob {
   readonly id: string;
+  /** What it is called; absent in lists of older versions. */
+  readonly name?: string;
   /** The hash of its program. */
   readonly module: string;
   readonly argv: readonly string[];
