@@ -110,6 +110,7 @@ export { type Leader, type LeaderAddress, type LeaderClaim, LeaderObserver, type
 export { fileLeaseStore, type LeaseStore } from './cluster/lease-store.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';
 export { moduleHash, ProgramModules } from './cluster/program-modules.js';
+export { createProgramTrial, type ProgramTrial, type ProgramTrialOptions, type TrialRequest } from './cluster/program-trial.js';
 export { RelayingExchange, type RelayingExchangeOptions } from './cluster/relaying-exchange.js';
 export { startSlot } from './cluster/slot-handle.js';
 export type { SlotSpread } from './cluster/slot-pool.js';

@@ -8,6 +8,7 @@ import {
   type Connection,
   type ConnectionListener,
   configurationRows,
+  createProgramTrial,
   entropySeed,
   JobManager,
   JobManagerModel,
@@ -163,7 +164,8 @@ async function createGateway(
   return new ModelGateway({
     model: new JobManagerModel({
       jobManager: () => leadership.leading,
-      leaderAddress: () => leadership.rest,
+      // Asked for while this process does not answer: where another leads is not known here.
+      leaderAddress: () => (leadership.leading === undefined ? undefined : leadership.rest),
       version: ENGINE_VERSION,
       address: `${isTls ? 'https' : 'http'}://${options['rest.address'] ?? options['rest.bind-address']}:${options['rest.port']}`,
       configuration: configurationRows(configuration).flatMap(({ key, text }) => (text === undefined ? [] : [{ key, value: text }])),
@@ -197,6 +199,7 @@ function createJobManager(
     submitted,
     files: openFileSystems(options),
     jobDefaults: jobOptions(configuration),
+    trial: createProgramTrial({ timeoutMs: options['jobmanager.program.timeout'], memoryBytes: options['jobmanager.program.memory'] }),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],
     slotRequestTimeoutMs: options['slot.request.timeout'],

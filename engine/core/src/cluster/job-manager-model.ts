@@ -134,8 +134,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async planArtifact(artifact: StoredArtifact, request: ArtifactPlanRequest): Promise<JobGraph> {
-    const { program } = await this.leading.evaluate(await this.submission(artifact, request));
-    return buildJobGraph(program.plan);
+    return buildJobGraph(await this.leading.plan(await this.submission(artifact, request)));
   }
 
   async runArtifact(artifact: StoredArtifact, request: ArtifactRunRequest): Promise<string> {

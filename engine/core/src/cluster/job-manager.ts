@@ -8,22 +8,25 @@
  * time; 3. a program that cannot be evaluated changes nothing.
  */
 import { evaluateModule } from '../api/define-job.js';
-import { createMoment } from '../api/evaluation-sandbox.js';
+import { createMoment, type EvaluationMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
 import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
 import { FileSystems } from '../checkpoint/file-systems.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
-import { asMillstreamError, type MillstreamError } from '../common/errors.js';
+import { asMillstreamError, MillstreamError } from '../common/errors.js';
 import { entropySeed, randomToken, seededRandom } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
-import type { JobProgram } from '../plan/plan.js';
+import type { JobProgram, Plan } from '../plan/plan.js';
+import { requireSamePlan } from '../plan/plan-difference.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
+import { programFailed } from './program-failure.js';
 import { moduleHash, type ProgramModules } from './program-modules.js';
+import type { ProgramTrial, TrialRequest } from './program-trial.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import { SlotPool, type SlotSpread } from './slot-pool.js';
 import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
@@ -54,6 +57,8 @@ export interface JobManagerOptions {
   readonly slotRequestTimeoutMs: number;
   readonly spread: SlotSpread;
   readonly observer: JobManagerObserver;
+  /** Tries programs before they are evaluated in this thread. Default: none is tried. */
+  readonly trial?: ProgramTrial | undefined;
   /** Options of jobs that do not set them. Default: none. */
   readonly jobDefaults?: Readonly<Record<string, unknown>> | undefined;
   /** Where jobs are kept for the next leader; undefined: they end with this process. */
@@ -288,35 +293,51 @@ export class JobManager {
     await disposeSavepoint(files, path, (directory) => this.userOf(undefined, directory, undefined));
   }
 
-  /** Builds the program's graph. Throws what the program throws, INVALID_PLAN, INVALID_OPTION. */
+  /** Builds the program's graph. Throws PROGRAM_FAILED, PROGRAM_TIMEOUT, INVALID_PLAN, INVALID_OPTION, GRAPH_DIFFERS. */
   async evaluate(program: ProgramToRun): Promise<EvaluatedProgram> {
-    const { content } = program;
+    return await this.inTurn(program, async (request, module) => {
+      const plan = await this.options.trial?.(request);
+      const evaluated = await this.evaluateHere(request);
+      if (plan !== undefined) requireSamePlan(plan, evaluated.plan);
+      return { program: evaluated, artifact: artifactOf(request, evaluated.plan, module), module };
+    });
+  }
+
+  /** The graph that a program builds, as plain data. Throws as `evaluate`. */
+  async plan(program: ProgramToRun): Promise<Plan> {
+    const { trial } = this.options;
+    return await this.inTurn(program, async (request) =>
+      trial === undefined ? (await this.evaluateHere(request)).plan : await trial(request),
+    );
+  }
+
+  /** One program after another: an evaluation replaces clock, chance and arguments of its thread. */
+  private async inTurn<T>(program: ProgramToRun, work: (request: TrialRequest, module: ArtifactModule) => Promise<T>): Promise<T> {
+    const { content, argv, options, defaults = this.options.jobDefaults ?? {} } = program;
     const module = { hash: moduleHash(content), content };
     this.options.modules.add(module);
     const url = this.options.modules.urlOf(module.hash) as string;
-    const evaluated = this.evaluating.then(async () => await this.evaluateNow(url, program));
-    this.evaluating = evaluated.catch(() => undefined);
-    return { ...(await evaluated), module };
+    const parameters = parseProgramArguments(argv.slice(1));
+    const context = { mode: 'slot' as const, parameters, defaults, options, moment: createMoment() };
+    const done = this.evaluating.then(async () => await work({ url, argv, context }, module));
+    this.evaluating = done.catch(() => undefined);
+    return await done;
   }
 
   private evaluations = 0;
 
-  private async evaluateNow(
-    url: string,
-    { content, argv, options, defaults = this.options.jobDefaults ?? {} }: ProgramToRun,
-  ): Promise<Omit<EvaluatedProgram, 'module'>> {
-    const moment = createMoment();
+  private async evaluateHere({ url, argv, context }: TrialRequest): Promise<JobProgram> {
     process.argv.splice(1, process.argv.length, ...argv);
-    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), defaults, options, moment };
     this.evaluations++;
-    const program = await evaluateModule(
-      context,
-      async () => (await import(`${url}#${this.evaluations}`)) as { readonly default?: unknown },
-    );
-    const { plan } = program;
-    return {
-      program,
-      artifact: { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan },
-    };
+    try {
+      return await evaluateModule(context, async () => (await import(`${url}#${this.evaluations}`)) as { readonly default?: unknown });
+    } catch (error) {
+      throw error instanceof MillstreamError ? error : programFailed(error);
+    }
   }
+}
+
+function artifactOf({ url, argv, context }: TrialRequest, plan: Plan, { content }: ArtifactModule): ProgramArtifact {
+  const moment = context.moment as EvaluationMoment;
+  return { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan };
 }

@@ -97,6 +97,8 @@ export const ERROR_CODES = {
   PROGRAM_FAILED: 'user',
   /** The program writes files, starts processes or uses the network while its graph is built in a slot. */
   PROGRAM_SIDE_EFFECT: 'user',
+  /** A program does not come to the end of its graph. */
+  PROGRAM_TIMEOUT: 'user',
   /** An argument of the program that is no --name value pair. */
   INVALID_ARGUMENT: 'user',
   /** The job was stopped or cancelled before its end; `execute` does not resolve then. */

@@ -151,6 +151,19 @@ export const JOBMANAGER_OPTIONS = {
     pending: true,
     doc: 'How many jobs that have ended are still shown.',
   },
+  'jobmanager.program.timeout': {
+    type: 'duration',
+    minimum: 1,
+    default: '30 s',
+    scope: 'jobmanager',
+    doc: 'How long a submitted program may take to build its graph.',
+  },
+  'jobmanager.program.memory': {
+    type: 'memory',
+    default: '512 mb',
+    scope: 'jobmanager',
+    doc: 'How much memory a submitted program may take to build its graph.',
+  },
   'jobmanager.blob.size-max': {
     type: 'memory',
     default: '100 mb',
