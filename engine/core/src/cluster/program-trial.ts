@@ -29,6 +29,7 @@ export type TrialReport = { readonly type: 'built'; readonly plan: Plan } | { re
 /** Builds a program's graph where it can do no harm. Throws what the program throws that is typed, PROGRAM_FAILED, PROGRAM_TIMEOUT. */
 export type ProgramTrial = (request: TrialRequest) => Promise<Plan>;
 
+/** The limits of trials. */
 export interface ProgramTrialOptions {
   readonly timeoutMs: number;
   /** On the heap and beside it, each. */
