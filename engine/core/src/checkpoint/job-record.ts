@@ -56,6 +56,8 @@ export interface JobRecord {
   readonly restoredFrom: string | undefined;
   /** The same, where the run owns it and removes it: it counts as the oldest of the retained ones. */
   readonly claimed?: ClaimedCheckpoint | undefined;
+  /** The run is over, all its results are committed: no leader goes on with it. */
+  readonly ended?: 'finished' | 'stopped';
 }
 
 /** Numbers in a block of epochs. A gap in the numbers after each restart is all that a large block costs. */

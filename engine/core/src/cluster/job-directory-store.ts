@@ -86,17 +86,47 @@ export class JobDirectoryStore implements CheckpointStore {
   /** The first version of a run's record. `point`: the checkpoint of another run that it starts from; `claim`: and owns from now on. */
   async begin(point: RestorePoint | undefined, claim: boolean): Promise<void> {
     const claimed = claim && point !== undefined ? claimedCheckpoint(point) : undefined;
-    await this.change({ ...this.current, restoredFrom: point?.path, ...(claimed !== undefined && { claimed }) });
+    while (this.current.attempt === 0) {
+      if (await this.takeOver({ ...this.current, restoredFrom: point?.path, ...(claimed !== undefined && { claimed }) })) return;
+    }
   }
 
-  /** A new attempt: a fresh block of epochs; what earlier attempts left unfinished is removed. */
-  async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval }> {
-    const { record, block } = startAttempt(this.current, this.term);
-    await this.change(record);
-    // Garbage costs space only.
-    await this.records.removeLeftovers().catch(() => undefined);
-    await this.retention.collectGarbage(record).catch(() => undefined);
-    return { attempt: record.attempt, epochs: block };
+  /**
+   * A new attempt: a fresh block of epochs; what earlier attempts left unfinished is removed. From here on no leader of an earlier term can
+   * add a checkpoint, so only now the latest one is known. Undefined: the run is over.
+   */
+  async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval } | undefined> {
+    while (this.current.ended === undefined) {
+      const { record, block } = startAttempt(this.current, this.term);
+      if (!(await this.takeOver(record))) continue;
+      // Garbage costs space only.
+      await this.records.removeLeftovers().catch(() => undefined);
+      await this.retention.collectGarbage(record).catch(() => undefined);
+      return { attempt: record.attempt, epochs: block };
+    }
+    return undefined;
+  }
+
+  /** A change that a former leader may still cross: false, and its change is in the record now, if it was faster. */
+  private async takeOver(record: JobRecord): Promise<boolean> {
+    try {
+      await this.change(record);
+      return true;
+    } catch (error) {
+      if (!(error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT')) throw error;
+      const newest = await this.records.load();
+      if (newest === undefined || newest.record.term >= this.term) throw error;
+      this.version = newest.version;
+      this.current = newest.record;
+      this.unconfirmed = undefined;
+      return false;
+    }
+  }
+
+  /** Notes that the run is over: no leader goes on with it. Throws JOB_RECORD_CONFLICT if another leader has it. */
+  async end(ended: 'finished' | 'stopped'): Promise<void> {
+    await this.settle();
+    if (this.current.ended === undefined) await this.change({ ...this.current, ended });
   }
 
   async writeMetadata(metadata: CheckpointMetadata, savepoint: string | undefined): Promise<void> {
@@ -141,9 +171,9 @@ export class JobDirectoryStore implements CheckpointStore {
   }
 
   /**
-   * Removes everything of a finished run; but the record where `keepRecord`: another leader, which may have read it, must not find its next
-   * version's name free. Best effort: what stays costs space only. Throws JOB_RECORD_CONFLICT if another leader has the run: then nothing is
-   * removed.
+   * Removes everything of a run that has ended as finished; but the record where `keepRecord`: another leader, which may have read it, must not
+   * find its next version's name free. Best effort: what stays costs space only. Throws JOB_RECORD_CONFLICT if another leader has the run:
+   * then nothing is removed.
    */
   async remove(keepRecord: boolean): Promise<void> {
     const { files, directory } = this;

@@ -112,6 +112,7 @@ export class JobRun {
     for (;;) {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
+      if (outcome === 'over') return this.directoryStore?.record.ended === 'stopped' ? await this.stopped() : await this.finished();
       if (this.takeRescaling(outcome.type === 'stopped') && outcome.type === 'stopped') continue;
       if (outcome.type !== 'failed') return await this.ended(outcome);
       if (!(await this.restartAfter(outcome))) return await this.cancelled();
@@ -119,10 +120,13 @@ export class JobRun {
   }
 
   /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
-  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled'> {
+  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled' | 'over'> {
     try {
+      const next = await this.nextAttempt();
+      if (next === undefined) return 'over';
+      const { attempt, epochs } = next;
+      // Not before: a former leader may have been faster by one checkpoint.
       this.point = (await this.latest()) ?? this.start;
-      const { attempt, epochs } = await this.nextAttempt();
       const shares = this.point === undefined ? undefined : await this.shares(this.point);
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point);
@@ -277,6 +281,7 @@ export class JobRun {
       takesOver: run !== undefined,
     });
     if (run === undefined) return await this.begun(given);
+    if (this.directoryStore?.record.ended !== undefined) return undefined;
     // Where this run has a checkpoint of its own, what it started from is of no use any more and may be gone.
     const point = (await this.latest()) ?? (await from());
     if (point !== undefined) this.restoreGraph(point);
@@ -295,7 +300,7 @@ export class JobRun {
     return point;
   }
 
-  private async nextAttempt(): Promise<{ attempt: number; epochs: { first: number; last: number } }> {
+  private async nextAttempt(): Promise<{ attempt: number; epochs: { first: number; last: number } } | undefined> {
     if (this.directoryStore !== undefined) return await this.directoryStore.startAttempt();
     this.plainAttempts++;
     return { attempt: this.plainAttempts, epochs: await this.plainStore.reserveEpochs() };
@@ -357,15 +362,19 @@ export class JobRun {
   }
 
   private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
-    if (outcome.type === 'stopped') {
-      const point = (await this.latest()) as RestorePoint;
-      return { type: 'stopped', checkpoint: point.path };
-    }
+    if (outcome.type === 'stopped') return await this.stopped();
     return outcome.type === 'finished' ? await this.finished() : await this.cancelled();
   }
 
+  private async stopped(): Promise<RunOutcome> {
+    await this.directoryStore?.end('stopped');
+    const point = (await this.latest()) as RestorePoint;
+    return { type: 'stopped', checkpoint: point.path };
+  }
+
   private async finished(): Promise<RunOutcome> {
-    // Whoever knows of the run until then starts it again: from its last checkpoint, not from nothing.
+    await this.directoryStore?.end('finished');
+    // Whoever still knows of the run must find its record, not nothing, which is where runs begin.
     await this.options.beforeRemoval?.();
     await this.directoryStore?.remove(this.options.beforeRemoval !== undefined);
     return { type: 'finished' };
