@@ -27,17 +27,18 @@ function fakeExecutor(before: number): Executor & { readonly jobs: BenchJob[] } 
     async run(job) {
       jobs.push(job);
       const { directory, dump } = decodeParameters(job.parameters);
-      writeFigures(directory, 'source-0-first', { atMs: sharedNowMs() - 2000, cpuMs: processCpuMs() - 4000 });
+      const now = sharedNowMs();
+      writeFigures(directory, 'source-0-first', { atMs: now - 2000, cpuMs: processCpuMs() - 4000 });
       for (let i = 1; i <= before; i++) {
         job.onCheckpoint({ path: `/checkpoints/${i}`, bytes: 10 * i });
         if (job.signal.aborted) return { end: 'stopped', longestPauseMs: undefined };
       }
       writeFigures(directory, 'source-0-end', { atMs: sharedNowMs() });
-      writeFigures(directory, 'source-1-end', { atMs: sharedNowMs() + 1000 });
+      writeFigures(directory, 'source-1-end', { atMs: now + 1000 });
       job.onCheckpoint({ path: '/checkpoints/last', bytes: 1000 });
       const latencies = [[20, 99] as const, [500, 1] as const];
-      writeFigures(directory, 'sink-0', { count: 600, checksum: 2 ** 31 - 1, lastRecordMs: sharedNowMs() - 1000, latencies });
-      writeFigures(directory, 'sink-1', { count: 400, checksum: 1, lastRecordMs: sharedNowMs() - 1500, latencies: undefined });
+      writeFigures(directory, 'sink-0', { count: 600, checksum: 2 ** 31 - 1, lastRecordMs: now - 1000, latencies });
+      writeFigures(directory, 'sink-1', { count: 400, checksum: 1, lastRecordMs: now - 1500, latencies: undefined });
       if (dump) writeFileSync(join(directory, 'lines-0.txt'), '{"b":1}\n{"a":1}\n');
       return { end: 'finished', longestPauseMs: job.samplePauses ? 12.34 : undefined };
     },
@@ -62,9 +63,9 @@ test('rates, results, and the checkpoints before the end of input', async () => 
     longestPauseMs: 12.3,
     latencyMs: { p50: 2, p95: 2, p99: 2, max: 50 },
   });
-  expect(measurement.seconds).toBeCloseTo(1, 1);
+  expect(measurement.seconds).toBeCloseTo(1, 3);
   expect(measurement.recordsPerSecond).toBe(Math.round(measurement.recordsPerSecond));
-  expect(measurement.secondsToJobEnd).toBeCloseTo(2, 1);
+  expect(measurement.secondsToJobEnd).toBeGreaterThanOrEqual(2);
   expect(measurement.cpuSeconds).toBeGreaterThanOrEqual(4);
   expect(measurement.recordsPerCpuSecond).toBeLessThanOrEqual(250);
   const [job] = executor.jobs;
