@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await cluster.stop();
-}, 60_000);
+});
 
 function results(): string {
   return join(cluster.directory, 'results');
@@ -96,7 +96,7 @@ describe('a cluster of processes', () => {
     expectExactlyOnce();
     const { exceptionHistory } = await cluster.client.jobExceptions(id);
     expect(exceptionHistory.entries.length).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it('stops a job with a savepoint and resumes it from there at another parallelism', async () => {
     await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
@@ -111,7 +111,7 @@ describe('a cluster of processes', () => {
     const second = await cluster.run(name, { ...options, 'parallelism.default': 2 }, '--from', savepoint, ...parameters());
     expect(await ended(second)).toBe('FINISHED');
     expectExactlyOnce();
-  }, 60_000);
+  });
 
   it('rescales a running job, up and down', async () => {
     await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
@@ -130,7 +130,7 @@ describe('a cluster of processes', () => {
     release();
     expect(await ended(id)).toBe('FINISHED');
     expectExactlyOnce();
-  }, 60_000);
+  });
 
   it('goes on under a standby when its JobManager was killed', async () => {
     const availability = {
@@ -152,7 +152,7 @@ describe('a cluster of processes', () => {
     expect(await ended(id)).toBe('FINISHED');
     expectExactlyOnce();
     expect(cluster.taskManagers.map(({ child }) => (child.exitCode === null ? child.pid : undefined))).toEqual(pids);
-  }, 60_000);
+  });
 
   it('lists, shows and cancels jobs', async () => {
     await cluster.start(1);
@@ -163,5 +163,5 @@ describe('a cluster of processes', () => {
     expect(await cluster.millstream('info', id)).toMatch(/running-counts {2}RUNNING/);
     expect(await cluster.millstream('cancel', id)).toContain('state CANCELED');
     await expect(cluster.millstream('info', 'no-such-job')).rejects.toThrow(/no-such-job/);
-  }, 60_000);
+  });
 });

@@ -59,6 +59,10 @@ class HeldReader<T, SplitT extends SourceSplit> implements SourceReader<T, Split
     return status;
   }
 
+  describePosition(index: number): string {
+    return this.#reader.describePosition?.(index) ?? `record ${index} of the batch`;
+  }
+
   whenAvailable(): Promise<void> {
     if (!this.#isHeld()) return this.#reader.whenAvailable();
     return new Promise((resolve) => {

@@ -77,7 +77,7 @@ test('latencies of all subtasks are put together', async () => {
   const { latencies } = readFigures(directory);
   expect(latencies!.total).toBe(100);
   expect(latencies!.quantile(0.5)).toBeGreaterThanOrEqual(49);
-  expect(latencies!.quantile(0.5)).toBeLessThan(1000);
+  expect(latencies!.quantile(0.5)).toBeLessThan(10_000);
 });
 
 test('a run that left nothing cannot be measured', () => {

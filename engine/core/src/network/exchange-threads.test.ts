@@ -86,7 +86,7 @@ function startSlot(role: RingPeerData['role'], { memory, words }: Relay, layout:
   const { frames, pauses } = options;
   // Workers run what `tsc -b` has built.
   return new Worker(new URL('../../dist/network/ring-peer.test.support.js', import.meta.url), {
-    workerData: { role, memory, layout, words, seed, frames, pauses, quietMs: 20_000 } satisfies RingPeerData,
+    workerData: { role, memory, layout, words, seed, frames, pauses } satisfies RingPeerData,
   });
 }
 
