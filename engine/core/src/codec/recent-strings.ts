@@ -44,7 +44,9 @@ export class RecentStrings {
   /** The index of an earlier record that has this string, which is not empty; -1 if none is known, and then record `index` is remembered. */
   find(text: string, index: number): number {
     const { length } = text;
-    const slot = (text.charCodeAt(length - 1) * 5 + text.charCodeAt(length >> 1) + length) & (SLOTS - 1);
+    // Two units near the end: they differ more than those at the begin, and lie in one line of the cache.
+    const inner = length > 16 ? length - 8 : length >> 1;
+    const slot = (text.charCodeAt(length - 1) * 5 + text.charCodeAt(inner) + length) & (SLOTS - 1);
     const record = this.records[slot] as number;
     if (record >= 0 && this.strings[slot] === text) {
       this.found++;
