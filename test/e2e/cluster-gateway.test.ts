@@ -8,7 +8,7 @@ import { ClusterHarness, pause } from './cluster-harness.js';
 let cluster: ClusterHarness;
 beforeAll(async () => {
   cluster = new ClusterHarness();
-  await cluster.start(1, { 'taskmanager.numberOfTaskSlots': 2 });
+  await cluster.start(1, { 'taskmanager.numberOfTaskSlots': 2, 'heartbeat.interval': '100 ms', 'web.checkpoints.history': 3 });
 }, 60_000);
 afterAll(async () => {
   await cluster.stop();
@@ -88,34 +88,36 @@ class TestJob {
 
 describe('checkpoints in REST', () => {
   it('have the sizes of what lies in the storage', async () => {
-    const job = await new TestJob('sizes').start({ 'execution.checkpointing.num-retained': 10 });
-    const taken: CheckpointStatistics[] = [];
-    for (let count = 0; count < 3; count++) taken.push(await job.checkpoint());
-    const written = job.written();
-    const [first] = taken as [CheckpointStatistics];
-    // What the sinks remember lies in the metadata, and is as much each time.
-    const inline = first.checkpointed_size - (written.get(first.id) as number);
-    expect(inline).toBeGreaterThanOrEqual(0);
-    expect(inline).toBeLessThan(200);
-    let state = inline;
-    for (const checkpoint of taken) {
-      // The first is a base, the others are deltas to it.
-      state += written.get(checkpoint.id) as number;
-      const bytes = inline + (written.get(checkpoint.id) as number);
-      expect(checkpoint).toMatchObject({ status: 'COMPLETED', checkpointed_size: bytes, state_size: state });
+    const job = await new TestJob('sizes').start({});
+    const inline = new Set<number>();
+    const sizes: number[] = [];
+    for (let count = 0; count < 4; count++) {
+      const checkpoint = await job.checkpoint();
+      // What the sinks remember lies in the metadata, and is as much each time.
+      const inMetadata = checkpoint.checkpointed_size - (job.written().get(checkpoint.id) as number);
+      inline.add(inMetadata);
+      // One is kept: when the one before is gone, what is left is this one's.
+      const left = (): number => [...job.written().values()].reduce((sum, bytes) => sum + bytes, 0);
+      await expect.poll(left).toBe(checkpoint.state_size - inMetadata);
+      sizes.push(checkpoint.state_size);
       expect(checkpoint.num_acknowledged_subtasks).toBe(checkpoint.num_subtasks);
       expect(checkpoint.latest_ack_timestamp).toBeGreaterThanOrEqual(checkpoint.trigger_timestamp);
       const tasks = Object.entries(checkpoint.tasks ?? {});
-      expect(tasks.reduce((sum, [, task]) => sum + task.checkpointed_size, 0)).toBe(bytes);
+      expect(tasks.reduce((sum, [, task]) => sum + task.checkpointed_size, 0)).toBe(checkpoint.checkpointed_size);
       for (const [vertexId, task] of tasks) {
         const vertex = await cluster.client.checkpointOfVertex({ jobId: job.id, vertexId }, checkpoint.id);
         expect(vertex.subtasks.map(({ status }) => status)).toEqual(['completed', 'completed']);
         expect(vertex.subtasks.reduce((sum, subtask) => sum + (subtask.state_size ?? 0), 0)).toBe(task.state_size);
       }
     }
-    const { summary, counts } = await cluster.client.checkpoints(job.id);
-    expect(counts).toMatchObject({ restored: 0, completed: 3, failed: 0 });
-    expect(summary.state_size).toMatchObject({ min: first.state_size, max: state });
+    expect(inline.size).toBe(1);
+    expect(Math.min(...inline)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...inline)).toBeLessThan(200);
+    const { summary, counts, history } = await cluster.client.checkpoints(job.id);
+    expect(counts).toMatchObject({ restored: 0, completed: 4, failed: 0 });
+    expect(summary.state_size).toMatchObject({ min: Math.min(...sizes), max: Math.max(...sizes) });
+    // As many as the cluster is told to remember.
+    expect(history.map(({ id }) => id)).toEqual([4, 3, 2]);
     await job.cancel();
   }, 60_000);
 
@@ -134,6 +136,29 @@ describe('checkpoints in REST', () => {
     expect(await cluster.client.checkpoint(second.id, before.id)).toMatchObject({ discarded: true });
     await expect.poll(() => existsSync(before.external_path as string)).toBe(false);
     await second.cancel();
+  }, 60_000);
+});
+
+describe('a TaskManager in REST', () => {
+  it('has the memory of its process, with the heaps of its slots', async () => {
+    const job = await new TestJob('figures').start({});
+    await job.checkpoint();
+    const [info] = await cluster.client.taskManagers();
+    const id = info?.id as string;
+    const threads = async (): Promise<number> => {
+      const [metric] = await cluster.client.metrics({ type: 'taskmanager', taskManagerId: id }, ['threads']);
+      return Number(metric?.value);
+    };
+    await expect.poll(threads, { timeout: 10_000 }).toBe(3);
+    const { metrics, freeSlots, allocatedSlots } = await cluster.client.taskManager(id);
+    const { heapUsed = 0, heapCommitted = 0, heapMax = 0 } = metrics;
+    expect(heapUsed).toBeGreaterThan(1_000_000);
+    expect(heapCommitted).toBeGreaterThanOrEqual(heapUsed);
+    expect(heapMax).toBeGreaterThan(heapCommitted);
+    expect([freeSlots, allocatedSlots]).toEqual([0, [{ jobId: job.id }, { jobId: job.id }]]);
+    const [rss] = await cluster.client.aggregatedMetrics({ type: 'taskmanagers' }, ['rss'], ['max']);
+    expect(rss?.max).toBeGreaterThan(heapUsed);
+    await job.cancel();
   }, 60_000);
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   FileSystems,
   JobManager,
+  type JobManagerOptions,
   nodeDisk,
   ProgramModules,
   RelayingExchange,
@@ -34,7 +35,10 @@ interface Cluster {
   readonly events: string[];
 }
 
-async function startCluster(slots: readonly number[], submitted?: SubmittedJobs): Promise<Cluster> {
+async function startCluster(
+  slots: readonly number[],
+  options: Partial<Pick<JobManagerOptions, 'submitted' | 'endedJobs'>> = {},
+): Promise<Cluster> {
   const network = createMemoryNetwork();
   const events: string[] = [];
   const clock = systemClock;
@@ -47,7 +51,7 @@ async function startCluster(slots: readonly number[], submitted?: SubmittedJobs)
     heartbeatTimeoutMs: 10_000,
     slotRequestTimeoutMs: 2000,
     spread: 'fill',
-    submitted,
+    ...options,
     observer: {
       taskManagerRegistered: ({ id }) => events.push(`registered ${id}`),
       taskManagerLost: ({ id }) => events.push(`lost ${id}`),
@@ -171,6 +175,20 @@ describe('a cluster', () => {
     expect(job.facts.state).toBe('FINISHED');
   });
 
+  it('forgets jobs that have ended when there are many, and none that runs', async () => {
+    const cluster = await startCluster([1], { endedJobs: { max: 2, keepMs: 3_600_000 } });
+    const ids: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const { job } = await submitSums(cluster, 10, {});
+      ids.push(job.id);
+      await job.ended;
+    }
+    const { job } = await submitSums(cluster, 10, { 'parallelism.default': 9 });
+    expect([...cluster.jobManager.jobs.keys()]).toEqual([...ids.slice(2), job.id]);
+    job.cancel();
+    await job.ended;
+  });
+
   it('forgets a job that has finished before its last checkpoint goes', async () => {
     const files = new FileSystems({ disk: nodeDisk, clock: systemClock, random: seededRandom(1) });
     const submitted = new SubmittedJobs(files, directory(), 'leader');
@@ -182,7 +200,7 @@ describe('a cluster', () => {
       atForgetting ??= left();
       await remove.call(submitted, id);
     };
-    const cluster = await startCluster([1], submitted);
+    const cluster = await startCluster([1], { submitted });
     const { job } = await submitSums(cluster, 1000, { 'execution.checkpointing.dir': checkpoints });
     await job.ended;
     expect(job.facts.state).toBe('FINISHED');

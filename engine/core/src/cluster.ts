@@ -109,6 +109,7 @@ export { LeaderLease } from './cluster/leader-lease.js';
 export { type Leader, type LeaderAddress, type LeaderClaim, LeaderObserver, type LeaseLook } from './cluster/leader-observer.js';
 export { fileLeaseStore, type LeaseStore } from './cluster/lease-store.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';
+export { measureProcess, type ProcessFigures } from './cluster/process-figures.js';
 export { moduleHash, ProgramModules } from './cluster/program-modules.js';
 export { createProgramTrial, type ProgramTrial, type ProgramTrialOptions, type TrialRequest } from './cluster/program-trial.js';
 export { RelayingExchange, type RelayingExchangeOptions } from './cluster/relaying-exchange.js';

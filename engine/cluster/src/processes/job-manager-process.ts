@@ -1,7 +1,7 @@
 /** A JobManager as a process: sockets, REST and files around the logic of millstream/cluster. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   ArtifactStore,
   type Configuration,
@@ -71,6 +71,9 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
     ...(tls !== undefined && { tls }),
     // On this machine alone, or for who has shown a token: the server itself holds to that.
     submit: options['web.submit.enable'] ?? true,
+    cancel: options['web.cancel.enable'],
+    rescale: options['web.rescale.enable'],
+    limits: { idleTimeoutMs: options['rest.idleness-timeout'] },
     version: ENGINE_VERSION,
     logger: log,
   });
@@ -173,10 +176,20 @@ async function createGateway(
       disk: nodeDisk,
       shutDown,
     }),
-    artifacts: await ArtifactStore.open({ disk: nodeDisk, clock: systemClock, directory: join(directory, 'artifacts') }),
+    artifacts: await ArtifactStore.open({
+      disk: nodeDisk,
+      clock: systemClock,
+      directory: resolve(options['web.upload.dir'] ?? join(directory, 'artifacts')),
+      uploadBytesMax: options['rest.server.max-content-length'],
+    }),
+    operationKeepMs: options['rest.async.store-duration'],
     clock: systemClock,
     random: seededRandom(entropySeed()),
-    features: { submit: options['web.submit.enable'] ?? true, cancel: true, rescale: true },
+    features: {
+      submit: options['web.submit.enable'] ?? true,
+      cancel: options['web.cancel.enable'],
+      rescale: options['web.rescale.enable'],
+    },
   });
 }
 
@@ -199,6 +212,8 @@ function createJobManager(
     submitted,
     files: openFileSystems(options),
     jobDefaults: jobOptions(configuration),
+    histories: { checkpoints: options['web.checkpoints.history'], exceptions: options['web.exception-history-size'] },
+    endedJobs: { max: options['jobstore.max-capacity'], keepMs: options['jobstore.expiration-time'] },
     trial: createProgramTrial({ timeoutMs: options['jobmanager.program.timeout'], memoryBytes: options['jobmanager.program.memory'] }),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],

@@ -4,6 +4,7 @@ import { availableParallelism, freemem, hostname, tmpdir, totalmem } from 'node:
 import { join } from 'node:path';
 import { MillstreamError } from 'millstream';
 import {
+  measureProcess,
   type NetworkAddress,
   ProgramModules,
   RelayingExchange,
@@ -66,6 +67,7 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   const slots = options['taskmanager.numberOfTaskSlots'];
   const storage = storageSettings(options);
   const taskManager = new TaskManager({
+    measure: measureProcess,
     description: {
       id,
       host,

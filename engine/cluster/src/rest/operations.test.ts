@@ -219,6 +219,42 @@ describe('artifacts', () => {
     expect(await rig.get('/jars')).toMatchObject({ files: [] });
   });
 
+  it('may come in a form, as curl -F sends it', async () => {
+    const form = (...files: readonly [string, string][]): RequestInit => {
+      const body = new FormData();
+      for (const [name, text] of files) body.append('jarfile', new Blob([text]), name);
+      return { method: 'POST', body };
+    };
+    const upload = async (init: RequestInit): Promise<Response> => await fetch(`${rig.server.url}/v1/jars/upload`, init);
+    const sent = await upload(form(['job.mjs', 'export default 2;']));
+    expect(await sent.json()).toMatchObject({ status: 'success', name: 'job.mjs', size: 17 });
+    const type = 'multipart/form-data; boundary=x';
+    for (const [init, status] of [
+      [form(), 400],
+      [form(['a.mjs', '1'], ['b.mjs', '2']), 400],
+      [form(['../../evil.mjs', '1']), 400],
+      [form(['evil.sh', '1']), 400],
+      [form(['large.mjs', 'x'.repeat(17 << 20)]), 413],
+      [{ method: 'POST', body: 'no form', headers: { 'content-type': type } }, 400],
+      [
+        {
+          method: 'POST',
+          body: '--x\r\nContent-Disposition: form-data; name="a"; filename="a.mjs"\r\n\r\n1',
+          headers: { 'content-type': type },
+        },
+        400,
+      ],
+      [{ method: 'POST', body: '', headers: { 'content-type': 'multipart/form-data' } }, 400],
+      [{ method: 'POST', body: 'x', headers: { 'content-type': 'text/javascript' } }, 400],
+    ] as const) {
+      const answer = await upload(init).catch((error: unknown) => error);
+      // A refusal may come while the body is being sent.
+      if (answer instanceof Response) expect(await answer.json()).toEqual({ errors: [expect.any(String)], code: expect.any(String) });
+      if (status === 400) expect((answer as Response).status).toBe(400);
+    }
+    expect(await rig.get('/jars')).toMatchObject({ files: [{ name: 'job.mjs' }] });
+  });
+
   it('may not be submitted where that is off', async () => {
     await rig.restart({ submit: false });
     for (const path of ['/jars/upload?name=x.js', '/jars/x/run', '/jars/x/plan']) {
@@ -228,6 +264,17 @@ describe('artifacts', () => {
       });
     }
     expect((await rig.ask('PATCH', `/jobs/${JOB_ID}`)).status).toBe(202);
+  });
+
+  it('may not be cancelled, stopped or rescaled where that is off', async () => {
+    const requirements = await rig.get(`/jobs/${JOB_ID}/resource-requirements`);
+    const refused = (option: string): object => ({ status: 403, body: { code: 'FORBIDDEN', errors: [expect.stringContaining(option)] } });
+    await rig.restart({ cancel: false, rescale: false });
+    expect(await rig.ask('PATCH', `/jobs/${JOB_ID}`)).toMatchObject(refused('web.cancel.enable'));
+    expect(await rig.ask('POST', `/jobs/${JOB_ID}/stop`, {})).toMatchObject(refused('web.cancel.enable'));
+    expect(await rig.ask('PUT', `/jobs/${JOB_ID}/resource-requirements`, requirements)).toMatchObject(refused('web.rescale.enable'));
+    expect(await rig.get(`/jobs/${JOB_ID}/status`)).toEqual({ status: 'RUNNING' });
+    expect((await rig.ask('POST', `/jobs/${JOB_ID}/savepoints`, {})).status).toBe(202);
   });
 
   it('that fail for an unknown reason tell the client nothing of the inside', async () => {

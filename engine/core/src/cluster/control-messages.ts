@@ -22,6 +22,7 @@ import type { NetworkAddress } from '../common/transport.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { SerializedError, SlotPlan, ToSlot } from '../runtime/slot-messages.js';
 import type { HardwareDescription } from './gateway/cluster-info.js';
+import type { ProcessFigures } from './process-figures.js';
 import type { SlotReport } from './slot-set.js';
 
 /** Names one deployment of a job's tasks. */
@@ -87,7 +88,8 @@ export type ToTaskManager =
 
 export type FromTaskManager =
   | { readonly type: 'register'; readonly taskManager: TaskManagerDescription }
-  | { readonly type: 'heartbeat' }
+  /** `figures`: of the process, as far as measured. */
+  | { readonly type: 'heartbeat'; readonly figures: ProcessFigures | undefined }
   /** It stops: its slots are not to be used again. */
   | { readonly type: 'leave' }
   | { readonly type: 'report'; readonly key: AttemptKey; readonly slot: number; readonly message: SlotReport }

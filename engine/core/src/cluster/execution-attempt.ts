@@ -175,6 +175,7 @@ export class ExecutionAttempt {
         this.checkpoints.declined(message.epoch, message.reason);
         break;
       case 'ended':
+        observer.subtaskFinished(message.vertexId, message.subtask);
         this.checkpoints.subtaskFinished({ vertexId: message.vertexId, subtaskIndex: message.subtask });
         break;
       case 'committed':

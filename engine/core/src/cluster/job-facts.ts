@@ -13,6 +13,8 @@ import type { RunObserver } from './job-run.js';
 import type { Placement } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
 
+const ENDED_STATES: ReadonlySet<ExecutionState> = new Set<ExecutionState>(['FINISHED', 'CANCELED', 'FAILED']);
+
 interface Subtask {
   readonly vertexId: string;
   readonly subtask: number;
@@ -20,13 +22,21 @@ interface Subtask {
   timestamps: Partial<Record<ExecutionState, number>>;
   place: { readonly taskManagerId: string; readonly endpoint: string } | undefined;
   metrics: TaskMetrics | undefined;
+  /** Ms since 1970, and of the clock that does not go back. */
   reportedAt: number;
+  reportedTick: number;
   load: TaskLoad | undefined;
 }
 
+/** How much is remembered of a job. Default: Flink's. */
+export interface HistorySizes {
+  readonly checkpoints?: number;
+  readonly exceptions?: number;
+}
+
 export class JobFactsCollector implements RunObserver {
-  readonly checkpoints: CheckpointHistory = new CheckpointHistory();
-  readonly exceptions: ExceptionHistory = new ExceptionHistory();
+  readonly checkpoints: CheckpointHistory;
+  readonly exceptions: ExceptionHistory;
   state: JobState = 'INITIALIZING';
   readonly timestamps: Partial<Record<JobState, number>> = {};
   graph: JobGraph;
@@ -35,7 +45,9 @@ export class JobFactsCollector implements RunObserver {
   private attempt = 0;
   private readonly byName = new Map<string, Subtask>();
 
-  constructor(graph: JobGraph, clock: Clock = systemClock) {
+  constructor(graph: JobGraph, clock: Clock = systemClock, sizes: HistorySizes = {}) {
+    this.checkpoints = new CheckpointHistory(sizes.checkpoints);
+    this.exceptions = new ExceptionHistory(sizes.exceptions);
     this.graph = graph;
     this.clock = clock;
     this.enter('INITIALIZING');
@@ -47,7 +59,7 @@ export class JobFactsCollector implements RunObserver {
   }
 
   get subtasks(): SubtaskFacts[] {
-    return [...this.byName.values()].map(({ vertexId, subtask, state, timestamps, place, metrics, load }) => ({
+    return [...this.byName.values()].map(({ vertexId, subtask, state, timestamps, place, metrics, load, reportedAt }) => ({
       vertexId,
       subtask,
       attempt: this.attempt,
@@ -56,15 +68,20 @@ export class JobFactsCollector implements RunObserver {
       ...(place !== undefined && { place }),
       ...(metrics !== undefined && { metrics }),
       ...(load !== undefined && { load }),
+      ...(metrics !== undefined && { reportedAt }),
     }));
   }
 
   private all(state: ExecutionState): void {
-    const now = this.clock.now();
-    for (const subtask of this.byName.values()) {
-      subtask.state = state;
-      subtask.timestamps[state] = now;
-    }
+    for (const subtask of this.byName.values()) this.enterSubtask(subtask, state);
+  }
+
+  private enterSubtask(subtask: Subtask, state: ExecutionState): void {
+    if (subtask.state === state && subtask.timestamps[state] !== undefined) return;
+    subtask.state = state;
+    subtask.timestamps[state] = this.clock.now();
+    // It has no load any more.
+    if (ENDED_STATES.has(state)) subtask.load = undefined;
   }
 
   // ---- what the run tells
@@ -83,6 +100,7 @@ export class JobFactsCollector implements RunObserver {
           place: undefined,
           metrics: undefined,
           reportedAt: 0,
+          reportedTick: 0,
           load: undefined,
         });
       }
@@ -107,14 +125,21 @@ export class JobFactsCollector implements RunObserver {
     this.enter('RUNNING');
   }
 
+  subtaskFinished(vertexId: string, subtask: number): void {
+    const known = this.byName.get(`${vertexId}:${subtask}`);
+    if (known !== undefined) this.enterSubtask(known, 'FINISHED');
+  }
+
   metrics(_slot: number, tasks: readonly TaskMetrics[]): void {
     const now = this.clock.monotonic();
     for (const metrics of tasks) {
       const subtask = this.byName.get(`${metrics.vertexId}:${metrics.subtask}`);
       if (subtask === undefined) continue;
-      if (subtask.metrics !== undefined) subtask.load = loadBetween(subtask.metrics, metrics, now - subtask.reportedAt);
+      if (subtask.metrics !== undefined && !ENDED_STATES.has(subtask.state))
+        subtask.load = loadBetween(subtask.metrics, metrics, now - subtask.reportedTick);
       subtask.metrics = metrics;
-      subtask.reportedAt = now;
+      subtask.reportedAt = this.clock.now();
+      subtask.reportedTick = now;
     }
   }
 

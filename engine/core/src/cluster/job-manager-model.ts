@@ -82,11 +82,12 @@ export class JobManagerModel implements ClusterModel {
       taken: member.jobs,
       lastHeartbeatAt: member.lastHeardAt,
       hardware: member.description.hardware,
-      metrics: {},
+      metrics: member.figures,
     }));
   }
 
   jobs(): readonly JobFacts[] {
+    this.leading.forgetEnded();
     const { unrecovered, jobs } = this.leading;
     return [...unrecovered.values(), ...jobs.values()].map(factsOf).reverse();
   }

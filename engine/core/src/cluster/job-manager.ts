@@ -22,6 +22,8 @@ import type { JobProgram, Plan } from '../plan/plan.js';
 import { requireSamePlan } from '../plan/plan-difference.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
+import { ENDED_JOB_STATES } from './gateway/job-info.js';
+import type { HistorySizes } from './job-facts.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
 import { programFailed } from './program-failure.js';
@@ -57,6 +59,9 @@ export interface JobManagerOptions {
   readonly slotRequestTimeoutMs: number;
   readonly spread: SlotSpread;
   readonly observer: JobManagerObserver;
+  readonly histories?: HistorySizes | undefined;
+  /** Jobs that have ended are known until there are more of them, or it is longer ago. Default: 100 and one hour. */
+  readonly endedJobs?: { readonly max: number; readonly keepMs: number } | undefined;
   /** Tries programs before they are evaluated in this thread. Default: none is tried. */
   readonly trial?: ProgramTrial | undefined;
   /** Options of jobs that do not set them. Default: none. */
@@ -265,6 +270,7 @@ export class JobManager {
       pool: this.pool,
       term: this.options.term,
       slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
+      histories: this.options.histories,
       userOf: (run, directory) => this.userOf(run, directory, id),
       forget: submitted && (async () => await submitted.remove(id)),
       clock: this.options.clock,
@@ -272,9 +278,21 @@ export class JobManager {
       files: this.options.files,
     });
     this.jobs.set(job.id, job);
+    this.forgetEnded();
     this.options.observer.jobSubmitted(job);
     void job.ended.then(() => this.options.observer.jobEnded(job));
     return job;
+  }
+
+  /** Forgets jobs that ended long ago, and the longest ago where there are too many. */
+  forgetEnded(): void {
+    const { max, keepMs } = this.options.endedJobs ?? { max: 100, keepMs: 3_600_000 };
+    const now = this.options.clock.now();
+    const ended = [...this.jobs.values()].flatMap(({ id, facts: { state, timestamps } }) =>
+      ENDED_JOB_STATES.has(state) ? [{ id, at: timestamps[state] ?? now }] : [],
+    );
+    ended.sort((a, b) => b.at - a.at);
+    for (const [index, { id, at }] of ended.entries()) if (index >= max || now - at > keepMs) this.jobs.delete(id);
   }
 
   /**

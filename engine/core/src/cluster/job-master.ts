@@ -8,7 +8,7 @@ import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { ArtifactModule } from './control-messages.js';
 import { ENDED_JOB_STATES } from './gateway/job-info.js';
-import { JobFactsCollector } from './job-facts.js';
+import { type HistorySizes, JobFactsCollector } from './job-facts.js';
 import { JobRun, type RunOutcome } from './job-run.js';
 import type { RunOptions } from './job-settings.js';
 import { placeSubtasks } from './placement.js';
@@ -26,6 +26,7 @@ export interface JobMasterOptions {
   readonly pool: SlotPool;
   readonly term: number;
   readonly slotRequestTimeoutMs: number;
+  readonly histories?: HistorySizes | undefined;
   /** As of {@link JobRun}. */
   readonly userOf: CheckpointUsers;
   /** Removes the job from what the next leader finds; undefined: there is none. */
@@ -55,7 +56,7 @@ export class JobMaster {
     this.id = options.id;
     this.name = program.plan.jobName;
     this.configuration = Object.fromEntries(Object.entries(program.plan.options).map(([key, value]) => [key, String(value)]));
-    this.facts = new JobFactsCollector(buildJobGraph(program.plan), options.clock);
+    this.facts = new JobFactsCollector(buildJobGraph(program.plan), options.clock, options.histories);
     this.run = new JobRun({
       program,
       artifact: options.artifact,

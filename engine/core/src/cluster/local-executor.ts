@@ -27,6 +27,7 @@ export const SILENT_OBSERVER: RunObserver = {
   checkpointDiscarded: () => undefined,
   checkpointRestored: () => undefined,
   running: () => undefined,
+  subtaskFinished: () => undefined,
   attemptStarted: () => undefined,
   restarting: () => undefined,
   closeFailed: () => undefined,

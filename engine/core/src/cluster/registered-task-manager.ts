@@ -16,6 +16,7 @@ import {
   type ToTaskManager,
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
+import type { ProcessFigures } from './process-figures.js';
 import type { SlotReport } from './slot-set.js';
 
 /** What an attempt hears from one of its TaskManagers. */
@@ -46,6 +47,8 @@ export class RegisteredTaskManager {
   /** Ms since 1970. */
   lastHeardAt: number;
   isLost = false;
+  /** What it last said of its process. */
+  figures: ProcessFigures = {};
   private readonly options: RegisteredTaskManagerOptions;
   private readonly attempts = new Map<string, AttemptShareListener>();
   private readonly artifacts = new Set<string>();
@@ -107,6 +110,7 @@ export class RegisteredTaskManager {
   receive(message: FromTaskManager): void {
     this.heartbeat.heard();
     this.lastHeardAt = this.options.clock.now();
+    if (message.type === 'heartbeat' && message.figures !== undefined) this.figures = message.figures;
     if (message.type === 'heartbeat' || message.type === 'register' || message.type === 'leave') return;
     const listener = this.attempts.get(attemptName(message.key));
     if (listener === undefined) {

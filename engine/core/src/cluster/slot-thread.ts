@@ -5,7 +5,7 @@
  * Invariants: 1. a thread that was ended in any other way than in good order is never used again; 2. a thread runs at most one slot at a
  * time, and nothing of one slot's messages reaches the next.
  */
-import { setFlagsFromString } from 'node:v8';
+import { type HeapInfo, setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { type ScheduledCall, systemClock } from '../common/clock.js';
 import type { FromSlot } from '../runtime/slot-messages.js';
@@ -45,10 +45,20 @@ export class SlotThread {
       this.ended = true;
       this.listener?.onError(error);
     });
+    living.add(this);
     this.worker.on('exit', (code) => {
+      living.delete(this);
       this.ended = true;
       this.listener?.onExit(code);
     });
+  }
+
+  /** Of all threads that live, parked ones too. */
+  static async heapStatistics(): Promise<HeapInfo[]> {
+    const asked = [...living].map(async ({ worker }) => await worker.getHeapStatistics());
+    // One that ends meanwhile has no heap any more.
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
   /** A parked thread of the same settings, or a new one. */
@@ -89,3 +99,4 @@ export class SlotThread {
 }
 
 const parked: SlotThread[] = [];
+const living = new Set<SlotThread>();

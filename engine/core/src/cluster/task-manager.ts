@@ -22,6 +22,7 @@ import {
   type ToTaskManager,
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
+import type { ProcessFigures } from './process-figures.js';
 import type { ProgramModules } from './program-modules.js';
 
 /** Until the JobManager has said how often it wants to hear. */
@@ -51,6 +52,8 @@ export interface TaskManagerOptions {
   readonly startSlot: AttemptShareOptions['startSlot'];
   readonly exchange: AttemptShareOptions['exchange'];
   readonly observer: TaskManagerObserver;
+  /** Measures its process. Default: nothing is known of it. */
+  readonly measure?: () => Promise<ProcessFigures>;
 }
 
 /** A TaskManager; see the head of this file. */
@@ -120,13 +123,26 @@ export class TaskManager {
       clock: this.options.clock,
       intervalMs,
       timeoutMs,
-      beat: () => this.send({ type: 'heartbeat' }),
+      beat: () => this.beat(),
       onSilence: () => {
         connection.destroy();
         this.disconnected(connection, lostError(leader, `nothing was heard of it for ${timeoutMs / 1000} s`));
       },
     });
   }
+
+  private beat(): void {
+    this.send({ type: 'heartbeat', figures: this.figures });
+    // For the next one: a heartbeat waits for nothing.
+    this.options.measure?.().then(
+      (figures) => {
+        this.figures = figures;
+      },
+      () => undefined,
+    );
+  }
+
+  private figures: ProcessFigures | undefined;
 
   private disconnected(connection: Connection, error: MillstreamError): void {
     if (this.connection !== connection) return;

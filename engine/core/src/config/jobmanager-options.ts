@@ -140,7 +140,6 @@ export const JOBMANAGER_OPTIONS = {
     type: 'duration',
     default: '1 h',
     scope: 'jobmanager',
-    pending: true,
     doc: 'How long a job that has ended is still shown.',
   },
   'jobstore.max-capacity': {
@@ -148,7 +147,6 @@ export const JOBMANAGER_OPTIONS = {
     minimum: 1,
     default: 100,
     scope: 'jobmanager',
-    pending: true,
     doc: 'How many jobs that have ended are still shown.',
   },
   'jobmanager.program.timeout': {

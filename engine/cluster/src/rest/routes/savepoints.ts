@@ -1,6 +1,7 @@
 /** Savepoints: taken, taken at the end of a job, disposed of. */
 import { MillstreamError } from 'millstream';
 import { Type } from 'typebox';
+import { checkAllowed } from '../allowed.js';
 import { ADMIN, READ, type RoutePlugin, SUBMIT } from '../route-plugin.js';
 import { jobParameters as params, triggerId, triggerParameters, triggerResponse } from '../schemas/common.js';
 import { disposalOperation, savepointOperation } from '../schemas/operations.js';
@@ -30,7 +31,7 @@ function checkFormat(formatType: string | undefined): void {
   throw new MillstreamError('INVALID_REQUEST', message);
 }
 
-export const savepointRoutes: RoutePlugin = async (app, { gateway }) => {
+export const savepointRoutes: RoutePlugin = async (app, { gateway, cancel }) => {
   app.post(
     '/jobs/:jobid/savepoints',
     { config: SUBMIT, schema: { tags, summary: 'Asks for a savepoint', params, body: savepointBody, response: { 202: triggerResponse } } },
@@ -53,6 +54,7 @@ export const savepointRoutes: RoutePlugin = async (app, { gateway }) => {
     },
     async (request, reply) => {
       const { formatType, ...stop } = request.body;
+      checkAllowed(cancel, 'stop jobs of this cluster', 'web.cancel.enable');
       checkFormat(formatType);
       return await reply.code(202).send({ 'request-id': await gateway.stopWithSavepoint(request.params.jobid, stop) });
     },

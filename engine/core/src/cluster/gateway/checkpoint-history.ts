@@ -16,7 +16,7 @@ import type {
 } from './checkpoint-info.js';
 import { SummaryWindow } from './statistics-summary.js';
 
-/** Flink's `web.checkpoints.history`. */
+/** The default of Flink's `web.checkpoints.history`. */
 export const CHECKPOINT_HISTORY_SIZE = 10;
 
 /** A checkpoint's beginning. `vertices`: subtasks that must acknowledge, by vertex id. */
