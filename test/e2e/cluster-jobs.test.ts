@@ -226,7 +226,7 @@ describe('a cluster', () => {
     await cluster.taskManagers[Number(host?.slice(3))]?.stop();
     await job.ended;
     expect(cluster.events).toContain(`lost ${host}`);
-    expect(job.facts.restarts).toBe(1);
+    expect(job.facts.restarts, JSON.stringify(job.facts.exceptions.toInfo())).toBe(1);
     expect(job.facts.state).toBe('FINISHED');
     expect(results(out)).toHaveLength(3_000_000);
   }, 60_000);

@@ -58,7 +58,8 @@ async function recordThatNeeds(files: CheckpointFiles, metadata: CheckpointMetad
     if (!(error instanceof MillstreamError && error.code === 'CHECKPOINT_CORRUPT')) throw error;
   }
   const latest = record === undefined ? undefined : latestCheckpoint(record);
-  const isNeeded = record?.run === metadata.run && latest?.epoch === metadata.epoch && !latest.committed;
+  const isOver = record?.ended !== undefined || latest?.committed === true;
+  const isNeeded = record?.run === metadata.run && latest?.epoch === metadata.epoch && !isOver;
   return isNeeded ? `the run whose job record is in '${metadata.jobDirectory}'` : undefined;
 }
 
