@@ -111,6 +111,13 @@ function withoutVersion(url: string): string {
 function addGuards(app: FastifyInstance, access: AccessControl): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new MillstreamError(
+        'INVALID_REQUEST',
+        `Cannot read a body with the content encoding ${JSON.stringify(encoding)}: send it as it is.`,
+      );
+    }
     const role = neededRole(request.routeOptions.config.role, !request.is404);
     if (role === 'anybody') return;
     const { host, origin, authorization } = request.headers;

@@ -32,7 +32,7 @@ import { createRestartStrategy, type RestartStrategy } from './restart-strategy.
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { type CheckpointUsers, checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
-import { isFinal, noCheckpointDirectory, offerPrevious } from './run-errors.js';
+import { isFinal, noCheckpointDirectory, offerPrevious, prepareSavepoint } from './run-errors.js';
 
 /** Hears how a run goes; for progress and tests. */
 export interface RunObserver extends AttemptObserver {
@@ -196,7 +196,7 @@ export class JobRun {
     const storage = this.directoryStore?.storage;
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
-    const directory = await storage.prepareSavepoint(target, this.run, randomToken().slice(0, 12));
+    const directory = await prepareSavepoint(storage, target, this.run);
     try {
       if (stop === undefined) await this.request('savepoint', stop, directory);
       else await this.stopWith(directory, stop);

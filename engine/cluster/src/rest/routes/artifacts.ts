@@ -6,7 +6,7 @@ import { type Static, Type } from 'typebox';
 import { checkAllowed } from '../allowed.js';
 import { readFormProgram } from '../multipart-program.js';
 import { ADMIN, READ, type RoutePlugin, SUBMIT } from '../route-plugin.js';
-import { commaSeparated, empty, triggerId as hexadecimal32, identifier } from '../schemas/common.js';
+import { commaSeparated, empty, triggerId as hexadecimal32, identifier, pathText } from '../schemas/common.js';
 import { planBody } from '../schemas/jobs.js';
 import { artifacts, upload } from '../schemas/operations.js';
 import { record, shape, text, words } from '../schemas/shape.js';
@@ -15,7 +15,7 @@ const tags = ['artifacts'];
 const params = Type.Object({ jarid: identifier });
 const parallelism = Type.Optional(Type.Integer({ minimum: 1, maximum: 32768 }));
 const argument = Type.String({ maxLength: 65_536 });
-const path = Type.Optional(Type.String({ minLength: 1, maxLength: 4096 }));
+const path = Type.Optional(pathText);
 const planFields = {
   programArgsList: Type.Optional(Type.Array(argument, { maxItems: 10_000 })),
   parallelism,
