@@ -22,6 +22,11 @@ export interface CheckpointStore {
 export class NoCheckpointStore implements CheckpointStore {
   readonly directory: undefined = undefined;
   private next = 1;
+  private attempts = 0;
+
+  async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval }> {
+    return { attempt: ++this.attempts, epochs: await this.reserveEpochs() };
+  }
 
   async writeMetadata(): Promise<void> {}
 

@@ -21,7 +21,7 @@ import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-options.js';
 import { createLocalSlots } from './attempt-slots.js';
-import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
+import { NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
 import { expectedRecords } from './expected-records.js';
 import type { JobDirectoryStore } from './job-directory-store.js';
@@ -122,7 +122,7 @@ export class JobRun {
   /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
   private async nextOutcome(): Promise<AttemptOutcome | 'cancelled' | 'over'> {
     try {
-      const next = await this.nextAttempt();
+      const next = await (this.directoryStore ?? this.plainStore).startAttempt();
       if (next === undefined) return 'over';
       const { attempt, epochs } = next;
       // Not before: a former leader may have been faster by one checkpoint.
@@ -300,13 +300,6 @@ export class JobRun {
     return point;
   }
 
-  private async nextAttempt(): Promise<{ attempt: number; epochs: { first: number; last: number } } | undefined> {
-    if (this.directoryStore !== undefined) return await this.directoryStore.startAttempt();
-    this.plainAttempts++;
-    return { attempt: this.plainAttempts, epochs: await this.plainStore.reserveEpochs() };
-  }
-
-  private plainAttempts = 0;
   private readonly plainStore = new NoCheckpointStore();
 
   private async shares(point: RestorePoint): Promise<RestoreShares> {
@@ -317,9 +310,8 @@ export class JobRun {
   private async latest(): Promise<RestorePoint | undefined> {
     const store = this.directoryStore;
     await store?.settle();
-    const checkpoint = store === undefined ? undefined : latestCheckpoint(store.record);
-    if (store === undefined || checkpoint === undefined) return undefined;
-    return await openListed(this.files, store.directory, store.record, checkpoint);
+    const checkpoint = store && latestCheckpoint(store.record);
+    return checkpoint && (await openListed(this.files, store.directory, store.record, checkpoint));
   }
 
   private async runAttempt(
@@ -329,14 +321,13 @@ export class JobRun {
     point: RestorePoint | undefined,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
-    const store: CheckpointStore = this.directoryStore ?? this.plainStore;
     const execution = new ExecutionAttempt({
       run: this.run,
       attempt,
       program,
       graph: this.graph,
       artifact,
-      store,
+      store: this.directoryStore ?? this.plainStore,
       epochs,
       restore,
       checkpoints: this.settings.checkpoints,
