@@ -42,6 +42,7 @@ export type {
   TaskManagerDetails,
   TaskManagerInfo,
 } from './cluster/gateway/cluster-info.js';
+export { VERSION_HEADER } from './cluster/gateway/cluster-connection.js';
 export type {
   ClusterModel,
   JobFacts,

@@ -47,4 +47,5 @@ export interface RestServerOptions {
 export interface RouteOptions {
   readonly gateway: ClusterGateway;
   readonly submit: boolean;
+  readonly version: string;
 }

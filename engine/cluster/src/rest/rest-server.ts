@@ -178,7 +178,7 @@ async function addRoutes(app: FastifyInstance, { gateway, submit = false, versio
     },
   });
   const typed = app.withTypeProvider<TypeBoxTypeProvider>();
-  const routeOptions: RouteOptions = { gateway, submit };
+  const routeOptions: RouteOptions = { gateway, submit, version };
   for (const routes of [
     clusterRoutes,
     taskManagerRoutes,
