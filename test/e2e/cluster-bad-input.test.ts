@@ -71,9 +71,13 @@ describe('a process', () => {
     ['taskmanager', { 'security.ssl.internal.enabled': 'true' }, /INVALID_OPTION.*security\.ssl\.internal\.cert-dir/],
     ['taskmanager', { 'io.tmp.dirs': '/no/such/directory' }, /INVALID_OPTION.*io\.tmp\.dirs/],
     ['jobmanager', { 'high-availability.type': 'file', 'high-availability.storageDir': '/dev/null/ha' }, /\/dev\/null\/ha/],
-  ])('%s with %j does not start', async (command, options, message) => {
-    expect(await refusal(command, options)).toMatch(message);
-  }, 60_000);
+  ])(
+    '%s with %j does not start',
+    async (command, options, message) => {
+      expect(await refusal(command, options)).toMatch(message);
+    },
+    60_000,
+  );
 });
 
 describe('another version', () => {

@@ -29,7 +29,8 @@ export function projectFiles(): readonly ProjectFile[] {
       const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
       if (entry.isDirectory()) {
         if (!directories.has(entry.name)) visit(path);
-      } else if (entry.isFile() && !endings.some((ending) => entry.name.endsWith(ending))) {
+        // In a work tree beside another, .git is a file that says where that is.
+      } else if (entry.isFile() && entry.name !== '.git' && !endings.some((ending) => entry.name.endsWith(ending))) {
         const text = readFileSync(join(PROJECT_ROOT, path), 'utf8');
         if (!text.includes('\0')) files.push({ path, text });
       }

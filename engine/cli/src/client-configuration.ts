@@ -33,7 +33,13 @@ export async function clusterClient(
   const tls = await clientTls(options);
   const token = process.env.MILLSTREAM_TOKEN ?? (await clientToken(options));
   const addresses = addressesOf(flags, options, tls !== undefined);
-  return new ClusterClient({ addresses, version: ownVersion(), ...(token !== undefined && { token }), ...(tls !== undefined && { tls }), ...limits });
+  return new ClusterClient({
+    addresses,
+    version: ownVersion(),
+    ...(token !== undefined && { token }),
+    ...(tls !== undefined && { tls }),
+    ...limits,
+  });
 }
 
 /** Whether a program is to run on a cluster: somebody has said where that is. */
