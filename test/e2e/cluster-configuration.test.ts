@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClusterHarness, pause } from './cluster-harness.js';
+import { millstream } from './command.js';
 
 let cluster: ClusterHarness;
 beforeEach(() => {
@@ -31,6 +32,8 @@ describe("options of jobs in a JobManager's configuration", () => {
     // A slot that knew of other options would have built another graph, and refused it.
     expect((await cluster.client.job(id)).vertices.map(({ parallelism }) => parallelism)).toEqual([2, 2, 2]);
     expect(readdirSync(join(cluster.directory, 'of the cluster'))).toHaveLength(1);
+    const completed = await millstream(['complete', '--', 'cancel', '--jobmanager', cluster.restAddress, '']);
+    expect(completed.stdout).toBe(`${id}\trunning-counts (RUNNING)\n:4\n`);
     await cluster.millstream('cancel', id);
     const other = await cluster.run('running-counts', { 'execution.checkpointing.dir': own, 'parallelism.default': 1 }, ...words);
     await checkpointed(other);

@@ -310,3 +310,36 @@ describe('plain node', () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '2\n4\nover\n', stderr: '' });
   });
 });
+
+describe('completion', () => {
+  async function completed(...words: readonly string[]): Promise<readonly string[]> {
+    const { code, stdout, stderr } = await millstream(['complete', '--', ...words]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return stdout.split('\n').flatMap((line) => (line === '' ? [] : [line.split('\t')[0] as string]));
+  }
+
+  it.each(['bash', 'zsh', 'fish'])('prints what %s loads', async (shell) => {
+    const { code, stdout } = await millstream(['completion', shell]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('millstream complete --');
+  });
+
+  it('knows commands and flags, and leaves files to the shell', async () => {
+    expect(await completed('sav')).toEqual(['savepoint', ':4']);
+    expect(await completed('run', '--checkpoint-')).toEqual(['--checkpoint-dir', '--checkpoint-interval', ':4']);
+    expect(await completed('cluster', 'st')).toEqual(['start', ':4']);
+    expect(await completed('run', 'test/jo')).toEqual([':0']);
+    expect(await completed('list', '--config', '')).toEqual([':0']);
+  });
+
+  it('is silent about jobs where no cluster answers', async () => {
+    expect(await completed('cancel', '--jobmanager', 'localhost:1', '')).toEqual([':4']);
+  });
+
+  it('says which shells there are', async () => {
+    const { code, stderr } = await millstream(['completion', 'tcsh']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Allowed choices are zsh, bash, fish');
+    expect((await millstream(['--help'])).stdout).toContain('completion <shell>');
+  });
+});

@@ -4,7 +4,7 @@ import { codeOnly, withoutComments } from './code-text.js';
 import { type ProjectFile, placeOf, projectFiles } from './project-files.js';
 
 /** Names that somebody else's rules demand, by file name. */
-const FIXED_NAMES: ReadonlySet<string> = new Set(['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'METHOD.md', 'LICENSE']);
+const FIXED_NAMES: ReadonlySet<string> = new Set(['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'METHOD.md', 'LICENSE', 'Dockerfile']);
 const WORDS_WITHOUT_MEANING = /(?:^|-)(?:util|utils|helper|helpers|impl|misc)(?:-|$)|^(?:default|abstract)-/;
 const NAMES_ALLOWED: { readonly [path: string]: string } = {
   'engine/core/src/default-executor.ts': 'it sets what Flink calls the default executor; no other name says so',

@@ -14,6 +14,7 @@ import {
   resolveConfiguration,
 } from 'millstream/cluster';
 import { loadOptionalPackage } from './load-optional-package.js';
+import { ownVersion } from './own-version.js';
 import { WrongUsage } from './report-error.js';
 
 /** Options that all commands have which ask a cluster. */
@@ -24,12 +25,21 @@ export interface ConnectionFlags {
 }
 
 /** A cluster that can be asked. Throws WrongUsage. */
-export async function clusterClient(flags: ConnectionFlags): Promise<ClusterClient> {
+export async function clusterClient(
+  flags: ConnectionFlags,
+  limits: Pick<ClusterClientOptions, 'timeoutMs' | 'retryMs'> = {},
+): Promise<ClusterClient> {
   const options = await clientOptions(flags);
   const tls = await clientTls(options);
   const token = process.env.MILLSTREAM_TOKEN ?? (await clientToken(options));
   const addresses = addressesOf(flags, options, tls !== undefined);
-  return new ClusterClient({ addresses, ...(token !== undefined && { token }), ...(tls !== undefined && { tls }) });
+  return new ClusterClient({
+    addresses,
+    version: ownVersion(),
+    ...(token !== undefined && { token }),
+    ...(tls !== undefined && { tls }),
+    ...limits,
+  });
 }
 
 /** Whether a program is to run on a cluster: somebody has said where that is. */

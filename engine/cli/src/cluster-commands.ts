@@ -1,7 +1,7 @@
 /** Commands that ask a running cluster: list, info, cancel, stop, savepoint, and `run --jobmanager`. */
 import { basename } from 'node:path';
-import { MillstreamError } from 'millstream';
-import { type ClusterClient, ENDED_JOB_STATES, type JobState, systemClock } from 'millstream/cluster';
+import { type ErrorCode, MillstreamError } from 'millstream';
+import { type ClusterClient, ENDED_JOB_STATES, type ExceptionInfo, type JobState, systemClock } from 'millstream/cluster';
 import { bundleForCluster } from './bundle.js';
 import { type ConnectionFlags, clusterClient } from './client-configuration.js';
 import { WrongUsage } from './report-error.js';
@@ -116,7 +116,17 @@ export async function submitCommand(path: string, argv: readonly string[], flags
   report(flags, { job, state });
   if (state === 'FINISHED') return;
   const newest = (await client.jobExceptions(job, 1)).exceptionHistory.entries[0];
-  throw new MillstreamError('JOB_STOPPED', `Job ${job} is ${state}. ${newest === undefined ? '' : newest.stacktrace}`.trimEnd());
+  if (state !== 'FAILED' || newest === undefined) throw new MillstreamError('JOB_STOPPED', `Job ${job} is ${state}.`);
+  throw jobFailure(job, newest);
+}
+
+/** What a job failed with, as if it had been thrown here: its code, and of its stack the lines that are the user's. */
+function jobFailure(job: string, { exceptionName, stacktrace }: ExceptionInfo): MillstreamError {
+  const [head = ''] = stacktrace.split(/\n\s+at /, 1);
+  const code = /^[A-Z][A-Z_]+$/.test(exceptionName) ? (exceptionName as ErrorCode) : 'INTERNAL';
+  const error = new MillstreamError(code, `Job ${job} has failed: ${head.replace(/^\w*Error: /, '')}`);
+  error.stack = stacktrace;
+  return error;
 }
 
 async function* chunksOf(content: Uint8Array): AsyncIterable<Uint8Array> {

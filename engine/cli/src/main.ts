@@ -191,6 +191,17 @@ clusterCommand('stop', 'end a job with a savepoint to go on from')
     await stopCommand(job, flags);
   });
 
+const [asked, , ...words] = process.argv.slice(2);
+if (asked === 'completion' || asked === 'complete') {
+  const { addCompletion } = await import('./completion.js');
+  await addCompletion(program, words);
+} else {
+  program
+    .command('completion')
+    .description('print what a shell loads to complete commands, flags and jobs')
+    .argument('<shell>', 'bash, zsh or fish');
+}
+
 async function fail(error: unknown): Promise<void> {
   const { reportError } = await import('./report-error.js');
   process.exitCode = reportError(error);

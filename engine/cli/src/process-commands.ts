@@ -26,7 +26,7 @@ function asWrongUsage(error: unknown): never {
   throw error instanceof MillstreamError && !error.retryable ? new WrongUsage(error.message, { cause: error }) : error;
 }
 
-/** Resolves with the first signal to stop. */
+/** Resolves with the first signal to stop. Called first of all: the first process of a container gets no signal that it does not listen to. */
 async function stopSignal(): Promise<string> {
   return await new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
@@ -35,9 +35,9 @@ async function stopSignal(): Promise<string> {
 
 /** Runs until a signal, or until somebody asks for the end through REST. */
 export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
+  const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a JobManager');
   const log = cluster.createLog(configuration.options, 'jobmanager');
-  const stopped = stopSignal();
   const jobManager = await cluster.startJobManager(configuration, log).catch(asWrongUsage);
   const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
   log.info({ reason }, 'JobManager stops');
@@ -46,9 +46,9 @@ export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
 
 /** Runs until a signal. */
 export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
+  const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a TaskManager');
   const log = cluster.createLog(configuration.options, 'taskmanager');
-  const stopped = stopSignal();
   const taskManager = await cluster.startTaskManager(configuration.options, log).catch(asWrongUsage);
   log.info({ reason: await stopped }, 'TaskManager stops');
   await taskManager.stop();

@@ -1,6 +1,5 @@
 /** A JobManager as a process: sockets, REST and files around the logic of millstream/cluster. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   ArtifactStore,
@@ -28,6 +27,7 @@ import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { type HighAvailabilityStorage, openFileSystems, openHighAvailability, startElection, submittedJobs } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { temporaryDirectory } from './temporary-directory.js';
 import { restTls, restTokens } from './tls-options.js';
 
 export interface RunningJobManager {
@@ -53,7 +53,7 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   );
   const tls = await restTls(options);
   const storage = await openHighAvailability(options);
-  const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-jobmanager-'));
+  const directory = await temporaryDirectory(options, 'jobmanager');
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const leadership = new Leadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
   const listener = await network.listen(

@@ -45,8 +45,19 @@ export async function openHighAvailability(options: ResolvedOptions): Promise<Hi
   if ((type === 's3') !== root.startsWith('s3://')) throw wrongStorage(type, root);
   const directory = `${root}/${options['high-availability.cluster-id'].replace(/^\/+/, '')}`;
   await files.open(directory);
-  await files.prepareDirectory(directory);
+  await files.prepareDirectory(directory).catch((error: unknown) => {
+    throw error instanceof MillstreamError ? error : unusableStorage(directory, error);
+  });
   return { files, directory };
+}
+
+function unusableStorage(directory: string, cause: unknown): MillstreamError {
+  const found = cause instanceof Error ? cause.message : String(cause);
+  return new MillstreamError(
+    'INVALID_OPTION',
+    `Cannot keep leader and jobs in '${directory}': ${found}. Set high-availability.storageDir to a directory that this process may write to.`,
+    { cause },
+  );
 }
 
 function wrongStorage(type: 'file' | 's3', root: string): MillstreamError {

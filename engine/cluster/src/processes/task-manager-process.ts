@@ -1,6 +1,6 @@
 /** A TaskManager as a process: sockets, threads and files around the logic of millstream/cluster. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, freemem, hostname, tmpdir, totalmem } from 'node:os';
+import { rm } from 'node:fs/promises';
+import { availableParallelism, freemem, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { MillstreamError } from 'millstream';
 import {
@@ -19,6 +19,7 @@ import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { observeLeader, openHighAvailability, parseAddress } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { temporaryDirectory } from './temporary-directory.js';
 
 export interface RunningTaskManager {
   readonly id: string;
@@ -46,7 +47,7 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
   );
-  const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-taskmanager-'));
+  const directory = await temporaryDirectory(options, 'taskmanager');
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const exchange = new RelayingExchange({
     taskManager: id,

@@ -55,4 +55,5 @@ export interface RouteOptions {
   readonly submit: boolean;
   readonly cancel: boolean;
   readonly rescale: boolean;
+  readonly version: string;
 }

@@ -186,7 +186,7 @@ async function addRoutes(app: FastifyInstance, options: RestServerOptions): Prom
     },
   });
   const typed = app.withTypeProvider<TypeBoxTypeProvider>();
-  const routeOptions: RouteOptions = { gateway, submit, cancel, rescale };
+  const routeOptions: RouteOptions = { gateway, submit, cancel, rescale, version };
   for (const routes of [
     clusterRoutes,
     taskManagerRoutes,

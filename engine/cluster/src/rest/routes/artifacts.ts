@@ -1,7 +1,7 @@
 /** Programs: uploaded, listed, planned, run, deleted. Flink's paths for jars. */
 import { Readable } from 'node:stream';
 import { MillstreamError } from 'millstream';
-import type { ArtifactPlanRequest, ArtifactRunRequest } from 'millstream/cluster';
+import { type ArtifactPlanRequest, type ArtifactRunRequest, VERSION_HEADER } from 'millstream/cluster';
 import { type Static, Type } from 'typebox';
 import { checkAllowed } from '../allowed.js';
 import { readFormProgram } from '../multipart-program.js';
@@ -108,9 +108,20 @@ export const artifactRoutes: RoutePlugin = async (app, options) => {
   await app.register(submissionRoutes, options);
 };
 
+/** A program is made for the version that its client has. A client that says none is none of ours: a browser, say. */
+function checkVersion(client: unknown, own: string): void {
+  if (client === undefined || client === own) return;
+  throw new MillstreamError(
+    'PROTOCOL_MISMATCH',
+    `Cannot take a program from a client of version ${JSON.stringify(String(client).slice(0, 40))}: this cluster is Millstream ${own}. Install that version (npm install @millstream/cli@${own} millstream@${own}), and submit again.`,
+    { details: { client, cluster: own } },
+  );
+}
+
 /** What brings code into the cluster: refused unless submission is allowed. */
-const submissionRoutes: RoutePlugin = async (app, { gateway, submit }) => {
-  app.addHook('onRequest', async () => {
+const submissionRoutes: RoutePlugin = async (app, { gateway, submit, version }) => {
+  app.addHook('onRequest', async (request) => {
+    checkVersion(request.headers[VERSION_HEADER], version);
     checkAllowed(submit, 'submit programs to this cluster', 'web.submit.enable');
   });
   app.post(
