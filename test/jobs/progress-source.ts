@@ -29,6 +29,8 @@ export interface Pace {
   readonly recordsPerSecond: number;
   /** When this file is there, as fast as possible. */
   readonly until: string;
+  /** Records of a lower index are not paced. Default 0. */
+  readonly from?: number;
 }
 
 /** More than a ReaderProgress needs: each is written over the one before. */
@@ -102,7 +104,7 @@ class ProgressReader<T, SplitT extends PositionedSplit> implements SourceReader<
     if (this.#isPaused) return 'nothing';
     const status = this.#reader.poll(batch, Math.min(limit, due));
     if (status !== 'records') return status;
-    this.#emitted += batch.count;
+    if (!this.#isBeforePace()) this.#emitted += batch.count;
     const split = this.#splits[batch.splitId];
     if (split !== undefined) split.next = batch.to;
     this.#write();
@@ -111,10 +113,16 @@ class ProgressReader<T, SplitT extends PositionedSplit> implements SourceReader<
 
   #due(): number {
     const { clock, parallelism } = this.#context;
+    if (this.#isBeforePace()) return Number.MAX_SAFE_INTEGER;
     if (Number.isNaN(this.#startedAt)) this.#startedAt = clock.monotonic();
     const due = Math.floor(((clock.monotonic() - this.#startedAt) * this.#pace.recordsPerSecond) / parallelism / 1000) - this.#emitted;
     if (due <= 0 && !this.#isReleased) this.#isReleased = existsSync(this.#pace.until);
     return this.#isReleased ? Number.MAX_SAFE_INTEGER : due;
+  }
+
+  #isBeforePace(): boolean {
+    const { from = 0 } = this.#pace;
+    return from > 0 && Object.values(this.#splits).some(({ next }) => next < from);
   }
 
   #write(): void {
