@@ -58,7 +58,7 @@ function filesOf(phase: Phase, { job, results, traces }: JobPlaces): string[] {
   }
 }
 
-/** The step that happened last before a moment. */
+/** The step that happened last before a moment, as exactly as the system notes times: to some milliseconds. */
 export function lastStep(places: JobPlaces, until: number): Phase {
   const changes = PHASES.map((phase) => newestChange(filesOf(phase, places), until));
   let last = 0;

@@ -9,6 +9,8 @@ export interface CheckpointCost {
   /** Of the medians: with checkpoints to without, records a second. */
   readonly throughputRatio: number;
   readonly recordsPerSecond: { readonly with: number; readonly without: number };
+  /** Of the medians: records per CPU second, which other processes disturb less. */
+  readonly cpuRatio: number;
   /** Keys that the whole input has. */
   readonly keys: number;
   /** Different keys between two checkpoints, in the mean, per second. */
@@ -48,20 +50,21 @@ export async function measureCheckpointCost(
       onMeasurement(measurement);
     }
   }
-  const rates = { with: median(withThem), without: median(without) };
+  const rates = { with: median(withThem, 'recordsPerSecond'), without: median(without, 'recordsPerSecond') };
   const last = withThem.at(-1) as Measurement;
   return {
     checkpointMs,
     throughputRatio: Number((rates.with / rates.without).toFixed(3)),
     recordsPerSecond: rates,
+    cpuRatio: Number((median(withThem, 'recordsPerCpuSecond') / median(without, 'recordsPerCpuSecond')).toFixed(3)),
     ...countKeys(records, Math.max(1, Math.round((rates.with * checkpointMs) / 1000)), checkpointMs),
     checkpointBytes: last.lastCheckpointBytes,
     checkpoints: last.checkpoints,
   };
 }
 
-function median(measurements: readonly Measurement[]): number {
-  const rates = measurements.map(({ recordsPerSecond }) => recordsPerSecond).sort((left, right) => left - right);
+function median(measurements: readonly Measurement[], figure: 'recordsPerSecond' | 'recordsPerCpuSecond'): number {
+  const rates = measurements.map((measurement) => measurement[figure]).sort((left, right) => left - right);
   return rates[Math.floor(rates.length / 2)] as number;
 }
 
@@ -85,10 +88,10 @@ export function countKeys(records: number, stretch: number, checkpointMs: number
 }
 
 export function describeCheckpointCost(cost: CheckpointCost): string {
-  const { throughputRatio, checkpointMs, recordsPerSecond, keys, dirtyKeysPerSecond, checkpoints, checkpointBytes } = cost;
+  const { throughputRatio, cpuRatio, checkpointMs, recordsPerSecond, keys, dirtyKeysPerSecond, checkpoints, checkpointBytes } = cost;
   return (
     `w3 with checkpoints every ${checkpointMs} ms has ${throughputRatio} of the throughput without ` +
-    `(${recordsPerSecond.with} to ${recordsPerSecond.without} records a second); ${keys} keys, ${dirtyKeysPerSecond} dirty ones a second; ` +
+    `(${recordsPerSecond.with} to ${recordsPerSecond.without} records a second; ${cpuRatio} per CPU second); ${keys} keys, ${dirtyKeysPerSecond} dirty ones a second; ` +
     `${checkpoints} checkpoints, the last of ${(checkpointBytes / 1e6).toFixed(1)} MB`
   );
 }
