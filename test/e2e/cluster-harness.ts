@@ -52,6 +52,20 @@ export class ClusterProcess {
     });
   }
 
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** Of a JobManager, by its log. */
+  get isLeading(): boolean {
+    return this.log.findLast(({ msg }) => msg === 'leading' || msg === 'leading no more')?.msg === 'leading';
+  }
+
+  /** Of a JobManager that has started. */
+  get restAddress(): string {
+    return String(this.log.find(({ msg }) => msg === 'JobManager started')?.rest);
+  }
+
   /** As `kill -9`. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
@@ -62,6 +76,16 @@ export class ClusterProcess {
     this.child.kill('SIGTERM');
     return await this.exited;
   }
+}
+
+/** Runs `millstream <words>`; resolves with what it printed, rejects with its errors. */
+export async function millstream(...words: readonly string[]): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    execFile(process.execPath, [COMMAND, ...words], (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`millstream ${words.join(' ')}: ${stderr}`));
+    });
+  });
 }
 
 export class ClusterHarness {
@@ -110,12 +134,7 @@ export class ClusterHarness {
   /** Runs `millstream <words>` against this cluster; resolves with what it printed, rejects with its errors. */
   async millstream(...words: readonly string[]): Promise<string> {
     const [command = '', ...rest] = words;
-    return await new Promise((resolve, reject) => {
-      execFile(process.execPath, [COMMAND, command, '--jobmanager', this.restAddress, ...rest], (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`millstream ${words.join(' ')}: ${stderr}`));
-      });
-    });
+    return await millstream(command, '--jobmanager', this.restAddress, ...rest);
   }
 
   /** Starts a job of test/jobs and returns its id. */

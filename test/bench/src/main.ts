@@ -7,6 +7,7 @@ import { compareWithCluster, describeClusterRow } from './cluster-pairs.js';
 import { compare, describeRow, type Row } from './compare.js';
 import { dumpMillstream, measureMillstream } from './engines.js';
 import { describeMeasurement, type Measurement } from './measurement.js';
+import { RECOVERY_USAGE, runRecoveryCommand } from './recovery-commands.js';
 import { knownResult } from './results.js';
 
 function print(text: string): void {
@@ -85,6 +86,7 @@ async function measureOnCluster(command: Command & { command: 'cluster' }): Prom
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
+  if (await runRecoveryCommand(args, print)) return true;
   const command = parseCommand(args);
   if (command.command === 'compare') return await compareAll(command);
   if (command.command === 'cluster') return await measureOnCluster(command);
@@ -96,6 +98,6 @@ async function main(args: readonly string[]): Promise<boolean> {
 try {
   if (!(await main(process.argv.slice(2)))) process.exitCode = 1;
 } catch (error) {
-  process.stderr.write(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : `${(error as Error).message}\n`);
+  process.stderr.write(error instanceof UsageError ? `${error.message}\n\n${USAGE}${RECOVERY_USAGE}` : `${(error as Error).message}\n`);
   process.exitCode = 2;
 }

@@ -28,7 +28,8 @@ import type { ProgramModules } from './program-modules.js';
 /** Until the JobManager has said how often it wants to hear. */
 const REGISTRATION_TIMEOUT_MS = 10_000;
 const RECONNECT_MIN_MS = 100;
-const RECONNECT_MAX_MS = 5_000;
+/** A new leader waits for its TaskManagers, and its jobs with it. */
+const RECONNECT_MAX_MS = 1_000;
 
 /** Hears what happens to a TaskManager; for its log. */
 export interface TaskManagerObserver {
