@@ -15,6 +15,7 @@ const LINES_MAX = 400;
 const LONG_FILES: { readonly [path: string]: string } = {
   'engine/core/src/state/heap/heap-model.test.ts': 'the model of keyed state and the commands that are run against it',
   'engine/core/src/runtime/source-input.test.ts': 'one rig of a source, and every rule of watermarks, idleness and alignment',
+  'engine/core/src/runtime/task.ts': 'what a task does in a turn, in one state machine',
   'engine/core/src/runtime/task.test.ts': 'one rig of a task, and every rule of its turn',
 };
 

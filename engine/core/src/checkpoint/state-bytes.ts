@@ -7,12 +7,12 @@ export function lengthOf(state: StateBytes | undefined): number {
   return 'inline' in state ? state.inline.length : state.file.length;
 }
 
-/** All that a restore of the subtask reads as state: its keyed chains from their bases on, and operator state. */
+/** All that a restore of the subtask reads as state: its keyed chains from their bases on, operator state, and what was on its way. */
 export function stateBytesOf({ operators }: SubtaskSnapshot): number {
   let bytes = 0;
-  for (const { keyedChain, operatorState } of Object.values(operators)) {
+  for (const { keyedChain, operatorState, channelState } of Object.values(operators)) {
     for (const { length } of keyedChain) bytes += length;
-    bytes += lengthOf(operatorState);
+    bytes += lengthOf(operatorState) + lengthOf(channelState);
   }
   return bytes;
 }

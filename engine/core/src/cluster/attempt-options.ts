@@ -35,6 +35,8 @@ export interface AttemptOptions {
   readonly channels: ChannelSetting;
   /** Exactly-once; false: at-least-once. */
   readonly alignBarriers: boolean;
+  /** Unaligned checkpoints: see `RunSettings.overtakeAfterMs`. */
+  readonly overtakeAfterMs: number | undefined;
   readonly checked: boolean;
   readonly seed: number;
   readonly watermarkIntervalMs: number;

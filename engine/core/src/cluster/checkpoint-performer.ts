@@ -65,6 +65,8 @@ export interface CheckpointPerformerOptions {
   readonly config: CheckpointConfig;
   readonly epochs: EpochInterval;
   readonly clock: Clock;
+  /** Barriers of periodic checkpoints may overtake elements after so long, ms; undefined: never. */
+  readonly overtakeAfterMs?: number | undefined;
 }
 
 type EventWithoutTime = CoordinatorEvent extends infer E ? (E extends CoordinatorEvent ? Omit<E, 'now'> : never) : never;
@@ -241,7 +243,10 @@ export class CheckpointPerformer {
       enumerators: this.attempt.enumeratorStates(),
     });
     const { epoch, kind, lastCompleted: completed } = action;
-    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint, drain: action.request?.stop === 'drain' });
+    const stop = action.request?.stop;
+    // What others may restore at another parallelism never has elements on their way in it.
+    const overtakeAfterMs = kind === 'savepoint' || stop !== undefined ? undefined : this.options.overtakeAfterMs;
+    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint, drain: stop === 'drain', overtakeAfterMs });
     this.attempt.triggered(epoch, kind);
   }
 

@@ -113,6 +113,7 @@ export class ExecutionAttempt {
         owner: { run, attempt, graph, jobDirectory: store.directory ?? '', defaultParallelism },
         store,
         config: checkpoints,
+        overtakeAfterMs: this.options.overtakeAfterMs,
         epochs,
         clock,
       },

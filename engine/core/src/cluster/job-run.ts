@@ -334,6 +334,7 @@ export class JobRun {
       defaultParallelism: this.settings.defaultParallelism,
       channels: this.settings.channels,
       alignBarriers: this.settings.alignBarriers,
+      overtakeAfterMs: this.settings.overtakeAfterMs,
       checked: options.checked ?? false,
       seed: options.seed ?? entropySeed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,

@@ -42,6 +42,8 @@ export interface RunSettings {
   readonly defaultParallelism: number;
   readonly channels: ChannelSetting;
   readonly alignBarriers: boolean;
+  /** Unaligned checkpoints: barriers may overtake elements after so long, ms; undefined: never. */
+  readonly overtakeAfterMs: number | undefined;
   readonly restart: RestartStrategyOptions;
 }
 
@@ -53,6 +55,7 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
   const intervalMs = options['execution.checkpointing.interval'];
   const directory = options['execution.checkpointing.dir'];
   const from = run.from ?? options['execution.state-recovery.path'];
+  const alignBarriers = options['execution.checkpointing.mode'] === 'EXACTLY_ONCE';
   return {
     from,
     allowNonRestoredState: run.allowNonRestoredState ?? options['execution.state-recovery.ignore-unclaimed-state'],
@@ -74,7 +77,12 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
       codegen: run.codegen ?? true,
       recordOutputMax: options['exchange.record-output-max'],
     },
-    alignBarriers: options['execution.checkpointing.mode'] === 'EXACTLY_ONCE',
+    alignBarriers,
+    // Without alignment there is nothing to overtake.
+    overtakeAfterMs:
+      alignBarriers && options['execution.checkpointing.unaligned.enabled']
+        ? options['execution.checkpointing.aligned-checkpoint-timeout']
+        : undefined,
     restart: restartOptions(options),
   };
 }

@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   CHECKPOINT_OF_ANOTHER_JOB: 'user',
   /** A checkpoint written by a later version. */
   CHECKPOINT_VERSION: 'user',
+  /** What was on its way in an unaligned checkpoint has no place in the program that is to restore it. */
+  CHECKPOINT_UNALIGNED: 'user',
   /** Another maximum parallelism than the one that the state was divided by. */
   MAX_PARALLELISM_MISMATCH: 'user',
   /** Another process has changed the job record. */

@@ -54,14 +54,12 @@ export const CHECKPOINT_OPTIONS = {
     type: 'boolean',
     default: false,
     scope: 'job',
-    pending: true,
-    doc: 'Whether barriers overtake records, which then become part of the checkpoint. Restorable at the same parallelism only.',
+    doc: 'Whether barriers overtake records, which then become part of the checkpoint. Restorable at the same parallelism only. Not with AT_LEAST_ONCE, which needs it not; savepoints are always aligned.',
   },
   'execution.checkpointing.aligned-checkpoint-timeout': {
     type: 'duration',
     default: '0 ms',
     scope: 'job',
-    pending: true,
     doc: 'Where unaligned checkpoints are on: each begins aligned, and overtakes once a barrier has waited so long. 0: at once.',
   },
   'execution.checkpointing.incremental': {

@@ -6,12 +6,13 @@
  *        │ holds it until the attempt is there            │
  *        │ ACCEPTED | REFUSED ──────────────────────────▶ │
  *        │ frame, frame, … ─────────────────────────────▶ │
+ *        │ ANNOUNCE (channel, place, barrier) ──────────▶ │ before any frame from that place on
  *        │ ◀──────────────────── CREDIT (channel, bytes)… │
  *        │ ◀────────── GOODBYE (who closes first) ──────▶ │
  *
  * The consumer connects, as in Flink, because only a socket that connects can be given the memory that it reads into (decision 19).
  *
- *     message = frame …  |  type u8, row  |  CREDIT u8, (channel i32, bytes i32) …
+ *     message = frame …  |  type u8, row  |  CREDIT u8, (channel i32, bytes i32) …  |  ANNOUNCE u8, …
  *     frame   = tag i32 (kind | channel << 8), length i32, payload          as it lies in a slot of a ring, little-endian
  *
  * Invariants: 1. the lowest byte of a message tells frames (kinds of ring.ts) from other types; 2. a channel's number is its place in
@@ -21,7 +22,7 @@ import { ROW_FORMAT_VERSION, readValue, writeValue } from '../codec/row.js';
 import { ByteReader, ByteWriter } from '../common/bytes.js';
 import { MillstreamError } from '../common/errors.js';
 import type { RawBuffer } from '../common/raw-buffer.js';
-import { FRAME_CONTROL, FRAME_LAST, FRAME_MORE, SLOT_HEADER_BYTES } from './ring.js';
+import { FRAME_CONTROL, FRAME_LAST, FRAME_MORE, type PlacedAnnouncement, SLOT_HEADER_BYTES } from './ring.js';
 
 /** Both ends of a connection must speak the same. */
 export const EXCHANGE_VERSION = 1;
@@ -31,6 +32,8 @@ export const ACCEPTED = 17;
 export const REFUSED = 18;
 export const CREDIT = 19;
 export const GOODBYE = 20;
+/** A barrier that is announced: no frame, since it goes ahead of all. */
+export const ANNOUNCE = 21;
 
 /** Which deployment of which job's tasks. All four must agree. */
 export interface ExchangeAttempt {
@@ -165,6 +168,32 @@ export function decodeGoodbye(message: Uint8Array): Goodbye {
   const { failed, reason } = decode(message, 'the last message');
   if (typeof failed !== 'boolean' || typeof reason !== 'string') throw malformed('the last message');
   return { failed, reason };
+}
+
+const ANNOUNCE_BYTES = 1 + 4 + 4 + 3 * 8;
+
+/** `channel`: its number. The place of a frame is the same in the rings on both sides. */
+export function encodeAnnouncement(channel: number, { epoch, completed, overtakeInMs, place }: PlacedAnnouncement): Uint8Array {
+  const out = new ByteWriter(ANNOUNCE_BYTES);
+  out.u8(ANNOUNCE);
+  out.i32(channel);
+  out.i32(place);
+  out.f64(epoch);
+  out.f64(completed);
+  out.f64(overtakeInMs);
+  return out.toBytes();
+}
+
+/** Throws CORRUPT_DATA. */
+export function decodeAnnouncement(message: RawBuffer): PlacedAnnouncement & { readonly channel: number } {
+  if (message.length !== ANNOUNCE_BYTES) throw malformed('the announcement of a barrier');
+  return {
+    channel: message.readInt32LE(1),
+    place: message.readInt32LE(5),
+    epoch: message.readDoubleLE(9),
+    completed: message.readDoubleLE(17),
+    overtakeInMs: message.readDoubleLE(25),
+  };
 }
 
 /** Gathers the credit to give back for several channels. */

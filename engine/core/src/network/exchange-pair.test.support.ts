@@ -7,7 +7,7 @@ import type { Exchange, ExchangeDeployment } from './exchange.js';
 import { type ExchangeAttempt, encodeAccepted, encodeHello, type Hello } from './exchange-frames.js';
 import { ExchangeService } from './exchange-service.js';
 import { MemoryNetwork, promisesRun } from './memory-network.test.support.js';
-import { allocateRing, FRAME_LAST, type RingLayout, RingReader, RingWriter } from './ring.js';
+import { allocateRing, FRAME_LAST, type PlacedAnnouncement, type RingLayout, RingReader, RingWriter } from './ring.js';
 
 export const LAYOUT: RingLayout = { slots: 2, slotBytes: 64 };
 export const ATTEMPT: ExchangeAttempt = { job: 'job', run: 'run', attempt: 2, term: 5 };
@@ -103,6 +103,21 @@ export class ExchangePair {
   publish(fill: number): void {
     this.sent.next().fill(fill, 0, 8);
     this.sent.publish(FRAME_LAST, 8);
+  }
+
+  /** Free slots of the producer's ring. */
+  roomToSend(): number {
+    return this.sent.room();
+  }
+
+  /** The producer's slot announces a barrier in front of its next frame. */
+  announce(epoch: number): void {
+    this.sent.announce({ epoch, completed: epoch - 1, overtakeInMs: 0 });
+  }
+
+  /** What the consumer's slot hears of barriers. */
+  heardBarrier(): PlacedAnnouncement | undefined {
+    return this.received.news();
   }
 
   /** The first bytes of the frames that the consumer's slot finds. */

@@ -14,7 +14,9 @@ import { type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
 import type { ConnectionListener, NetworkAddress } from '../common/transport.js';
 import {
   ACCEPTED,
+  ANNOUNCE,
   CreditWriter,
+  decodeAnnouncement,
   decodeRefused,
   EXCHANGE_VERSION,
   encodeHello,
@@ -127,6 +129,8 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
     if (this.state === 'open' && isFrameKind(type)) {
       this.receive(rawBufferOver(message));
       this.sendCredit();
+    } else if (this.state === 'open' && type === ANNOUNCE) {
+      this.announce(rawBufferOver(message));
     } else if (type === GOODBYE) {
       this.hearGoodbye(message);
     } else if (this.state === 'waiting' && type === ACCEPTED) {
@@ -140,6 +144,14 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
 
   /** Credit never waits: it is little. */
   onDrain(): void {}
+
+  private announce(message: RawBuffer): void {
+    const { channel: number, place, ...announcement } = decodeAnnouncement(message);
+    const channel = this.channels[number];
+    if (channel === undefined) throw wrong(`an announcement for channel ${number}`);
+    channel.ring.announce(announcement, place);
+    channel.wake();
+  }
 
   private receive(message: RawBuffer): void {
     const { counters } = this.environment;

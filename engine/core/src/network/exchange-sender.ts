@@ -12,7 +12,7 @@
 import { MillstreamError } from '../common/errors.js';
 import { allocateRawBuffer, type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
-import { CREDIT, encodeAccepted, frameCost, GOODBYE, type Hello, readCredit } from './exchange-frames.js';
+import { CREDIT, encodeAccepted, encodeAnnouncement, frameCost, GOODBYE, type Hello, readCredit } from './exchange-frames.js';
 import { ExchangeLink, type LinkOptions } from './exchange-link.js';
 import { FRAME_CONTROL, type RingLayout, RingReader, SLOT_HEADER_BYTES } from './ring.js';
 
@@ -167,6 +167,9 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
     let served = 0;
     while (served < TURN_BYTES && this.state === 'open') {
       const payload = ring.peek();
+      const news = ring.news();
+      // Ahead of all, without credit: there is one for each checkpoint.
+      if (news !== undefined) this.send(encodeAnnouncement(channel.number, news));
       if (payload === undefined) break;
       const cost = frameCost(ring.length);
       if (!this.mayGo(channel, cost, ring.kind)) break;

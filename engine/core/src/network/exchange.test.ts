@@ -15,6 +15,33 @@ beforeEach(async () => {
 });
 
 describe('an exchange', () => {
+  it('takes the announcement of a barrier ahead of frames that have no credit, with its place', async () => {
+    pair.openProducer();
+    await pair.openConsumer();
+    pair.network.settle();
+    // The consumer takes nothing: its ring fills, then its queue, then the credit ends.
+    let published = 0;
+    for (let round = 0; round < 40; round++) {
+      if (pair.roomToSend() > 0) pair.publish(++published);
+      pair.producer.pump();
+      pair.network.settle();
+    }
+    expect(pair.roomToSend()).toBe(0);
+    pair.announce(7);
+    pair.producer.pump();
+    pair.network.settle();
+    expect(pair.heardBarrier()).toEqual({ epoch: 7, completed: 6, overtakeInMs: 0, place: published });
+    expect(pair.heardBarrier()).toBeUndefined();
+    const received = pair.takeReceived();
+    for (let round = 0; round < 40; round++) {
+      pair.consumer.pump();
+      pair.producer.pump();
+      pair.network.settle();
+      received.push(...pair.takeReceived());
+    }
+    expect(received).toEqual(Array.from({ length: published }, (_, at) => at + 1));
+  });
+
   it('fails when nobody listens, or nobody answers', async () => {
     const incoming = { name: 'a', ring: pair.rings.received, taskManager: 'x', wake: () => undefined };
     await pair.openConsumer({ incoming: [{ ...incoming, address: { host: 'nowhere', port: 1 } }] });

@@ -74,6 +74,8 @@ export type ToSlot =
       readonly savepoint: string | undefined;
       /** Sources end as at the end of their input, and the barrier comes after it. */
       readonly drain: boolean;
+      /** The barrier may overtake elements after so long, ms; undefined: never. */
+      readonly overtakeAfterMs: number | undefined;
     }
   | { readonly type: 'complete'; readonly epoch: number; readonly kind: CheckpointKind }
   | { readonly type: 'abort'; readonly epoch: number }

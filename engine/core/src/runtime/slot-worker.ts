@@ -7,7 +7,9 @@
  */
 import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
+import { type ChannelFrame, channelFramesFor, decodeChannelState } from '../checkpoint/channel-state.js';
 import { FileSystems } from '../checkpoint/file-systems.js';
+import type { StateBytes } from '../checkpoint/snapshot.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import type { StorageSettings } from '../checkpoint/storage-options.js';
 import { isCodeGenerationAllowed } from '../codec/generated-function.js';
@@ -174,9 +176,10 @@ class SlotWorker {
             finished: restore?.finished ?? false,
             supplied: (nodeId) => this.supplied(program, nodeId),
             restore: restore?.operators,
+            channelFrames: await restoredChannels(restore?.channelStates ?? [], storage),
             readState: async (chain) => await (storage as CheckpointStorage).readChain(chain),
             requestSplit: () => this.send({ type: 'requestSplit', vertexId: vertex.id, subtask: place.subtaskIndex }),
-            onBarrier: (task, barrier) => slot.barrier(task, barrier),
+            onBarrier: (task, barrier, inFlight) => slot.barrier(task, barrier, inFlight),
             onEnd: (task) => slot.taskEnded(task),
             onFailure: (task: Task, error) => slot.taskFailed(task, error),
             wakeSlot: () => this.wakeSelf(),
@@ -267,6 +270,15 @@ class SlotWorker {
   fail(error: unknown): void {
     this.send({ type: 'failed', error: serializeError(error), position: undefined });
   }
+}
+
+/** What was on its way to a subtask, by channel. */
+async function restoredChannels(
+  states: readonly StateBytes[],
+  storage: CheckpointStorage | undefined,
+): Promise<Map<string, ChannelFrame[]>> {
+  const decoded = states.map(async (state) => decodeChannelState(await (storage as CheckpointStorage).readBytes(state)));
+  return channelFramesFor(await Promise.all(decoded));
 }
 
 let worker: SlotWorker | undefined;

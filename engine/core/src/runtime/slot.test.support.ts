@@ -23,12 +23,14 @@ import { Slot } from './slot.js';
 import type { FromSlot, ToSlot } from './slot-messages.js';
 import { type BuiltTask, buildTask } from './task-builder.js';
 
-/** Hands out what the test pushes, in batches of one record. */
+/** Hands out what the test pushes. */
 export class PushedReader implements SourceReader<number, SourceSplit> {
   readonly values: number[] = [];
   readonly context: SourceReaderContext;
   closed = false;
   position = 0;
+  /** Records of a batch. */
+  batchSize = 1;
   private ended = false;
   private ring: () => void = () => undefined;
 
@@ -50,12 +52,12 @@ export class PushedReader implements SourceReader<number, SourceSplit> {
   }
 
   poll(batch: SourceBatch<number>): PollStatus {
-    const value = this.values[this.position];
-    if (value === undefined) return this.ended ? 'end' : 'nothing';
-    this.position++;
+    const values = this.values.slice(this.position, this.position + this.batchSize);
+    if (values.length === 0) return this.ended ? 'end' : 'nothing';
+    this.position += values.length;
     batch.splitId = 'split';
-    batch.values.push(value);
-    batch.count = 1;
+    batch.values.push(...values);
+    batch.count = values.length;
     return 'records';
   }
 
@@ -221,7 +223,7 @@ export class SlotRig {
         restore: undefined,
         readState: async () => [],
         requestSplit: () => undefined,
-        onBarrier: (task, barrier) => rig.slot.barrier(task, barrier),
+        onBarrier: (task, barrier, inFlight) => rig.slot.barrier(task, barrier, inFlight),
         onEnd: (task) => rig.slot.taskEnded(task),
         onFailure: (task, error) => rig.slot.taskFailed(task, error),
         wakeSlot: () => undefined,
@@ -262,12 +264,28 @@ export class SlotRig {
   }
 
   trigger(epoch: number, completed = 0): Promise<void> {
-    return this.handle({ type: 'trigger', epoch, completed, kind: 'checkpoint', savepoint: undefined, drain: false });
+    return this.handle({
+      type: 'trigger',
+      epoch,
+      completed,
+      kind: 'checkpoint',
+      savepoint: undefined,
+      drain: false,
+      overtakeAfterMs: undefined,
+    });
   }
 
   /** A savepoint with which the job is to end. */
   stop(epoch: number, drain: boolean): Promise<void> {
-    return this.handle({ type: 'trigger', epoch, completed: 0, kind: 'savepoint', savepoint: undefined, drain });
+    return this.handle({
+      type: 'trigger',
+      epoch,
+      completed: 0,
+      kind: 'savepoint',
+      savepoint: undefined,
+      drain,
+      overtakeAfterMs: undefined,
+    });
   }
 
   of<T extends FromSlot['type']>(type: T): Extract<FromSlot, { type: T }>[] {

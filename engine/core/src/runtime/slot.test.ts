@@ -84,7 +84,15 @@ describe('a checkpoint', () => {
     await rig.trigger(1);
     await rig.handle({ type: 'complete', epoch: 1, kind: 'checkpoint' });
     await rig.push(1);
-    await rig.handle({ type: 'trigger', epoch: 2, completed: 1, kind: 'savepoint', savepoint: undefined, drain: false });
+    await rig.handle({
+      type: 'trigger',
+      epoch: 2,
+      completed: 1,
+      kind: 'savepoint',
+      savepoint: undefined,
+      drain: false,
+      overtakeAfterMs: undefined,
+    });
     const committed = rig.sink.committed.length;
     await rig.handle({ type: 'complete', epoch: 2, kind: 'savepoint' });
     expect(rig.sink.committed.length).toBe(committed + 1);
@@ -96,7 +104,15 @@ describe('a checkpoint', () => {
 
   it('that is aborted before its barrier was seen makes no snapshot, passes its barrier on, and leaves the next one whole', async () => {
     await rig.push(1);
-    rig.slot.handle({ type: 'trigger', epoch: 1, completed: 0, kind: 'checkpoint', savepoint: undefined, drain: false });
+    rig.slot.handle({
+      type: 'trigger',
+      epoch: 1,
+      completed: 0,
+      kind: 'checkpoint',
+      savepoint: undefined,
+      drain: false,
+      overtakeAfterMs: undefined,
+    });
     rig.slot.handle({ type: 'abort', epoch: 1 });
     await rig.settle();
     expect([rig.acknowledged(1), rig.stateFiles(), rig.of('declined')]).toEqual([[], [], []]);

@@ -199,6 +199,19 @@ export class SourceInput {
     return 'records';
   }
 
+  /**
+   * Runs the rest of the current batch whatever the control says: the reader's position is behind it, and a barrier that overtakes cannot be.
+   * 'unfinished': the deadline has passed; 'full': `hasRoom` says that outputs hold enough.
+   */
+  finishBatch(control: { stop: boolean }, deadline: number, hasRoom: () => boolean): 'done' | 'unfinished' | 'full' {
+    while (this.pending && this.options.clock.monotonic() < deadline) {
+      if (!hasRoom()) return 'full';
+      control.stop = false;
+      this.run(control, deadline, 0);
+    }
+    return this.pending ? 'unfinished' : 'done';
+  }
+
   private poll(): PollStatus {
     if (this.ended) return 'end';
     if (this.waiting || this.held) return 'nothing';
