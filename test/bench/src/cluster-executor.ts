@@ -35,7 +35,9 @@ export async function openClusterExecutor({ taskManagers, tls }: BenchCluster): 
 
 async function securityOptions(directory: string): Promise<Record<string, string>> {
   await createCertificates({ directory, certificates: [{ name: 'bench' }] });
-  return { 'security.ssl.internal.cert-dir': join(directory, 'bench'), 'security.internal.token': randomToken() };
+  // Processes inherit it; a secret is not taken from a command line.
+  process.env.MILLSTREAM_SECURITY__INTERNAL__TOKEN = randomToken();
+  return { 'security.ssl.internal.cert-dir': join(directory, 'bench') };
 }
 
 async function runOnCluster(harness: ClusterHarness, job: BenchJob): Promise<JobEnd> {
