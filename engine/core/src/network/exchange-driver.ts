@@ -24,6 +24,15 @@ const MANY_FRAMES = 6;
 /** A sleep that was shorter is a sign of load. */
 const SHORT_SLEEP_MS = 1;
 
+/**
+ * How long the next nap is, after one of `napMs` that let so many frames gather in a ring. Between the bounds it settles where a few
+ * gather, far from a full ring.
+ */
+export function nextNapMs(napMs: number, frames: number): number {
+  if (frames > MANY_FRAMES) return Math.max(napMs / 2, NAP_MS_MIN);
+  return frames < FEW_FRAMES ? Math.min(napMs * 1.25, NAP_MS_MAX) : napMs;
+}
+
 export interface ExchangeDriverOptions {
   /** Of the ExchangeService. True: there may be more. */
   readonly pump: () => boolean;
@@ -72,12 +81,14 @@ export class ExchangeDriver {
     // Before looking: what is published afterwards ends the sleep.
     const seen = Atomics.load(words, index);
     const moved = pump();
-    if (moved) this.naps = 0;
-    const depth = takeDepth?.() ?? MANY_FRAMES;
+    const depth = takeDepth?.() ?? FEW_FRAMES;
+    if (moved) {
+      this.naps = 0;
+      this.napMs = nextNapMs(this.napMs, depth);
+    }
     if (depth > MANY_FRAMES) {
-      this.napMs = Math.max(this.napMs / 2, NAP_MS_MIN);
+      // At once: others wait for room.
     } else if (this.isLoaded && this.naps < NAPS_MAX) {
-      if (moved && depth < FEW_FRAMES) this.napMs = Math.min(this.napMs * 1.25, NAP_MS_MAX);
       this.naps++;
       Atomics.wait(this.quiet, 0, 0, this.napMs);
     } else if (!moved) {
