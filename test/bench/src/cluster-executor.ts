@@ -10,7 +10,7 @@ import { ClusterHarness } from '../../e2e/cluster-harness.js';
 import type { BenchJob, Executor, JobEnd, ProcessCpu } from './executor.js';
 
 /** Questions to the JobManager cost its CPU time. */
-const POLL_MS = 100;
+const POLL_MS = 500;
 
 export interface BenchCluster {
   readonly taskManagers: number;

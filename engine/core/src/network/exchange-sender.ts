@@ -159,6 +159,7 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
     for (const { taken } of channels) if (taken > depth.frames) depth.frames = taken;
     this.flush();
     this.exhausted = moved >= PUMP_BYTES;
+    if (this.exhausted) depth.frames = Number.POSITIVE_INFINITY;
     return moved;
   }
 

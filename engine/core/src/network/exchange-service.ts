@@ -87,7 +87,7 @@ export class ExchangeService {
     return moved;
   }
 
-  /** The most frames that one local ring had at once since this was last asked, Infinity if one was full: whether pumps come too seldom. */
+  /** The most frames that one local ring had at once since this was last asked, Infinity if more is left: whether pumps come too seldom. */
   takeDepth(): number {
     const { depth } = this.environment;
     const { frames } = depth;
