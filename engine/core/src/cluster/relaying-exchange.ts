@@ -40,7 +40,13 @@ export class RelayingExchange implements AttemptExchange {
   open(request: ExchangeRequest): { close(): void } {
     const { wakeWords, relayIndex, ...deployment } = request;
     if (deployment.outgoing.length === 0 && deployment.incoming.length === 0) return { close: () => undefined };
-    const driver = new ExchangeDriver({ pump: () => this.service.pump(), words: wakeWords, index: relayIndex, clock: this.clock });
+    const driver = new ExchangeDriver({
+      pump: () => this.service.pump(),
+      takeDepth: () => this.service.takeDepth(),
+      words: wakeWords,
+      index: relayIndex,
+      clock: this.clock,
+    });
     const exchange = this.service.open(deployment);
     this.drivers.add(driver);
     driver.start();

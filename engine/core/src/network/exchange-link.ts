@@ -53,6 +53,8 @@ export interface ExchangeEnvironment {
   readonly clock: Clock;
   readonly pool: ChunkPool;
   readonly counters: ExchangeCounters;
+  /** The most frames that one ring had at once since it was last asked; Infinity: there is more to move than was moved. */
+  readonly depth: { frames: number };
   /** Per channel: what a producer may have sent and the consumer's slot has not got. */
   readonly creditBytes: number;
   /** Beyond this nothing more is given to a connection that says that it has enough. */

@@ -178,6 +178,7 @@ async function relay(data: ThreadData): Promise<NetworkAddress> {
   const service = new ExchangeService({ taskManager: role, network, clock: systemClock, requestPump: () => driver.wake() });
   const driver = new ExchangeDriver({
     pump: () => service.pump(),
+    takeDepth: () => service.takeDepth(),
     words: new Int32Array(data.words),
     index: ROLES.indexOf(role),
     clock: systemClock,

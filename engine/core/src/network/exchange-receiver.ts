@@ -32,7 +32,7 @@ import { type ChunkPool, FrameQueue } from './frame-queue.js';
 import { type RingLayout, RingWriter, SLOT_HEADER_BYTES } from './ring.js';
 
 /** Credit goes back when it has become this part of the whole. */
-const CREDIT_PART = 4;
+const CREDIT_PART = 2;
 
 /** A channel from a subtask of another TaskManager. */
 export interface IncomingChannel {
@@ -183,6 +183,7 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
     if (queue.bytes === 0) this.waiting.push(channel);
     else if (queue.bytes + cost > this.queueBytesMax) throw wrong(`${cost} bytes without credit for channel ${channel.number}`);
     this.environment.counters.framesQueued++;
+    this.environment.depth.frames = Number.POSITIVE_INFINITY;
     queue.push(kind, message, at, length);
   }
 
@@ -211,6 +212,7 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
       }
     }
     if (moved) {
+      this.environment.depth.frames = Number.POSITIVE_INFINITY;
       this.waiting = this.waiting.filter(({ queue }) => queue.bytes > 0);
       this.sendCredit();
     }

@@ -44,6 +44,8 @@ class SenderChannel {
   readonly wake: () => void;
   number = -1;
   outstanding = 0;
+  /** Frames of this pump. */
+  taken = 0;
 
   constructor({ name, ring, wake }: OutgoingChannel, layout: RingLayout) {
     this.name = name;
@@ -144,6 +146,8 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
   /** Returns what was moved, as it is counted for the credit. */
   private serveInTurn(): number {
     const { channels } = this;
+    const { depth } = this.environment;
+    for (const channel of channels) channel.taken = 0;
     let moved = 0;
     for (let unable = 0; this.state === 'open' && unable < channels.length && moved < PUMP_BYTES && this.hasRoom(); ) {
       const channel = channels[this.turn] as SenderChannel;
@@ -152,8 +156,10 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
       moved += bytes;
       unable = bytes === 0 ? unable + 1 : 0;
     }
+    for (const { taken } of channels) if (taken > depth.frames) depth.frames = taken;
     this.flush();
     this.exhausted = moved >= PUMP_BYTES;
+    if (this.exhausted) depth.frames = Number.POSITIVE_INFINITY;
     return moved;
   }
 
@@ -174,6 +180,7 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
       const cost = frameCost(ring.length);
       if (!this.mayGo(channel, cost, ring.kind)) break;
       channel.outstanding += cost;
+      channel.taken++;
       served += cost;
       this.put(channel, payload);
       if (ring.release()) channel.wake();

@@ -51,6 +51,7 @@ export class ExchangeService {
       clock: options.clock,
       pool: new ChunkPool(),
       counters: newCounters(),
+      depth: { frames: 0 },
       creditBytes: options.creditBytes ?? CREDIT_BYTES,
       pendingBytesMax: options.pendingBytesMax ?? PENDING_BYTES_MAX,
       attemptTimeoutMs: options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS,
@@ -84,6 +85,14 @@ export class ExchangeService {
     let moved = false;
     for (const exchange of this.exchanges.values()) moved = exchange.pump() || moved;
     return moved;
+  }
+
+  /** The most frames that one local ring had at once since this was last asked, Infinity if more is left: whether pumps come too seldom. */
+  takeDepth(): number {
+    const { depth } = this.environment;
+    const { frames } = depth;
+    depth.frames = 0;
+    return frames;
   }
 
   /** Closes all exchanges and accepts no more. */
