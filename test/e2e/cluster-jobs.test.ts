@@ -1,103 +1,9 @@
 /** A JobManager and TaskManagers in this process: real slot threads and rings, records between TaskManagers, a network in memory. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  FileSystems,
-  JobManager,
-  nodeDisk,
-  ProgramModules,
-  RelayingExchange,
-  SubmittedJobs,
-  seededRandom,
-  startSlot,
-  systemClock,
-  TaskManager,
-} from 'millstream/cluster';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createMemoryNetwork } from './memory-network.js';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const clean of cleanups.splice(0).reverse()) await clean();
-});
-
-function directory(): string {
-  const path = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
-  cleanups.push(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-interface Cluster {
-  readonly jobManager: JobManager;
-  readonly taskManagers: TaskManager[];
-  readonly events: string[];
-}
-
-async function startCluster(slots: readonly number[], submitted?: SubmittedJobs): Promise<Cluster> {
-  const network = createMemoryNetwork();
-  const events: string[] = [];
-  const clock = systemClock;
-  const jobManager = new JobManager({
-    clock,
-    disk: nodeDisk,
-    modules: new ProgramModules(join(directory(), 'modules')),
-    term: 1,
-    heartbeatIntervalMs: 1000,
-    heartbeatTimeoutMs: 10_000,
-    slotRequestTimeoutMs: 2000,
-    spread: 'fill',
-    submitted,
-    observer: {
-      taskManagerRegistered: ({ id }) => events.push(`registered ${id}`),
-      taskManagerLost: ({ id }) => events.push(`lost ${id}`),
-      jobSubmitted: () => undefined,
-      jobEnded: () => undefined,
-      recoveryFailed: () => undefined,
-      refused: (_remote, error) => events.push(`refused ${error.code}`),
-    },
-  });
-  const listener = await network.listen({ host: 'localhost', port: 0 }, (connection) => jobManager.accept(connection));
-  const { address } = listener;
-  cleanups.push(() => listener.close());
-  cleanups.push(() => jobManager.stop());
-  const taskManagers: TaskManager[] = [];
-  for (const [index, count] of slots.entries()) {
-    const id = `tm-${index}`;
-    const exchange = new RelayingExchange({ taskManager: id, network, clock });
-    const data = await exchange.listen({ host: 'localhost', port: 0 });
-    const taskManager = new TaskManager({
-      description: {
-        id,
-        host: 'localhost',
-        data,
-        slots: count,
-        pid: process.pid,
-        hardware: { cpuCores: 1, physicalMemory: 1, freeMemory: 1 },
-      },
-      network,
-      clock,
-      modules: new ProgramModules(join(directory(), 'modules')),
-      findLeader: async () => address,
-      startSlot,
-      exchange,
-      observer: {
-        registered: () => undefined,
-        disconnected: () => undefined,
-        attemptOpened: () => undefined,
-        attemptEnded: () => undefined,
-        stale: () => undefined,
-      },
-    });
-    taskManager.start();
-    taskManagers.push(taskManager);
-    cleanups.push(async () => {
-      await taskManager.stop();
-      await exchange.close();
-    });
-  }
-  return { jobManager, taskManagers, events };
-}
+import { FileSystems, type JobManager, nodeDisk, SubmittedJobs, seededRandom, systemClock } from 'millstream/cluster';
+import { describe, expect, it } from 'vitest';
+import { directory, type MemoryCluster, startCluster } from './memory-cluster.js';
 
 function program(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -125,7 +31,7 @@ function greatestSum(count: number): number {
 }
 
 async function submitSums(
-  cluster: Cluster,
+  cluster: MemoryCluster,
   count: number,
   options: Record<string, unknown>,
 ): Promise<{ out: string; job: Awaited<ReturnType<JobManager['submit']>> }> {
@@ -182,7 +88,7 @@ describe('a cluster', () => {
       atForgetting ??= left();
       await remove.call(submitted, id);
     };
-    const cluster = await startCluster([1], submitted);
+    const cluster = await startCluster([1], { submitted });
     const { job } = await submitSums(cluster, 1000, { 'execution.checkpointing.dir': checkpoints });
     await job.ended;
     expect(job.facts.state).toBe('FINISHED');

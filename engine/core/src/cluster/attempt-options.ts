@@ -44,6 +44,8 @@ export interface AttemptOptions {
   readonly disk: Disk;
   /** Where its slots run. */
   readonly createSlots: (options: AttemptOptions, listener: SlotListener) => SlotSet;
+  /** Its tasks run. */
+  readonly running: () => void;
   readonly observer: AttemptObserver;
 }
 

@@ -22,6 +22,7 @@ import type { NetworkAddress } from '../common/transport.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { SerializedError, SlotPlan, ToSlot } from '../runtime/slot-messages.js';
 import type { HardwareDescription } from './gateway/cluster-info.js';
+import type { ResourceProfile } from './scheduling/resource-profile.js';
 import type { SlotReport } from './slot-set.js';
 
 /** Names one deployment of a job's tasks. */
@@ -47,6 +48,8 @@ export interface TaskManagerDescription {
   readonly slots: number;
   readonly pid: number;
   readonly hardware: HardwareDescription;
+  /** What its slots share. Default: the machine's cores, and heap without a limit. */
+  readonly resources?: ResourceProfile;
 }
 
 /** A program's module, by its content; sent once to every TaskManager that needs it. */

@@ -1,0 +1,110 @@
+/** A JobManager and TaskManagers in one process: real slot threads and rings, a network in memory. Ended after each test. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  JobManager,
+  type NetworkAddress,
+  nodeDisk,
+  ProgramModules,
+  RelayingExchange,
+  type SchedulerSettings,
+  type SubmittedJobs,
+  startSlot,
+  systemClock,
+  TaskManager,
+} from 'millstream/cluster';
+import { afterEach } from 'vitest';
+import { createMemoryNetwork } from './memory-network.js';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+/** A new one, removed after the test. */
+export function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
+  cleanups.push(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export interface MemoryCluster {
+  readonly jobManager: JobManager;
+  readonly taskManagers: TaskManager[];
+  readonly events: string[];
+  /** One more, with so many slots. */
+  addTaskManager(slots: number): Promise<TaskManager>;
+}
+
+/** Starts a JobManager, and a TaskManager for each number of slots. */
+export async function startCluster(
+  slots: readonly number[],
+  options: { readonly scheduler?: SchedulerSettings; readonly submitted?: SubmittedJobs } = {},
+): Promise<MemoryCluster> {
+  const network = createMemoryNetwork();
+  const events: string[] = [];
+  const jobManager = new JobManager({
+    clock: systemClock,
+    disk: nodeDisk,
+    modules: new ProgramModules(join(directory(), 'modules')),
+    term: 1,
+    heartbeatIntervalMs: 1000,
+    heartbeatTimeoutMs: 10_000,
+    slotRequestTimeoutMs: 2000,
+    spread: 'fill',
+    ...options,
+    observer: {
+      taskManagerRegistered: ({ id }) => events.push(`registered ${id}`),
+      taskManagerLost: ({ id }) => events.push(`lost ${id}`),
+      jobSubmitted: () => undefined,
+      jobEnded: () => undefined,
+      recoveryFailed: () => undefined,
+      refused: (_remote, error) => events.push(`refused ${error.code}`),
+    },
+  });
+  const listener = await network.listen({ host: 'localhost', port: 0 }, (connection) => jobManager.accept(connection));
+  cleanups.push(() => listener.close());
+  cleanups.push(() => jobManager.stop());
+  const taskManagers: TaskManager[] = [];
+  const addTaskManager = async (count: number): Promise<TaskManager> => {
+    const taskManager = await startTaskManager(network, listener.address, `tm-${taskManagers.length}`, count);
+    taskManagers.push(taskManager);
+    return taskManager;
+  };
+  for (const count of slots) await addTaskManager(count);
+  return { jobManager, taskManagers, events, addTaskManager };
+}
+
+async function startTaskManager(
+  network: ReturnType<typeof createMemoryNetwork>,
+  jobManager: NetworkAddress,
+  id: string,
+  slots: number,
+): Promise<TaskManager> {
+  const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
+  const data = await exchange.listen({ host: 'localhost', port: 0 });
+  const hardware = { cpuCores: 1, physicalMemory: 1, freeMemory: 1 };
+  const taskManager = new TaskManager({
+    description: { id, host: 'localhost', data, slots, pid: process.pid, hardware },
+    network,
+    clock: systemClock,
+    modules: new ProgramModules(join(directory(), 'modules')),
+    findLeader: async () => jobManager,
+    startSlot,
+    exchange,
+    observer: {
+      registered: () => undefined,
+      disconnected: () => undefined,
+      attemptOpened: () => undefined,
+      attemptEnded: () => undefined,
+      stale: () => undefined,
+    },
+  });
+  taskManager.start();
+  cleanups.push(async () => {
+    await taskManager.stop();
+    await exchange.close();
+  });
+  return taskManager;
+}
