@@ -1,7 +1,7 @@
 /** A JobManager and TaskManagers in this process: real slot threads and rings, records between TaskManagers, a network in memory. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileSystems, type JobManager, nodeDisk, SubmittedJobs, seededRandom, systemClock } from 'millstream/cluster';
+import { FileSystems, type JobManager, nodeDisk, randomToken, SubmittedJobs, seededRandom, systemClock } from 'millstream/cluster';
 import { describe, expect, it } from 'vitest';
 import { directory, type MemoryCluster, startCluster } from './memory-cluster.js';
 
@@ -117,5 +117,44 @@ describe('a cluster', () => {
     expect(job.facts.restarts).toBe(1);
     expect(job.facts.state).toBe('FINISHED');
     expect(results(out)).toHaveLength(3_000_000);
+  }, 60_000);
+});
+
+describe('a program that is being evaluated', () => {
+  it('takes files and the clock from itself only, not from the jobs that run', async () => {
+    const cluster = await startCluster([1, 1]);
+    const options = {
+      'execution.checkpointing.interval': 20,
+      'execution.checkpointing.dir': directory(),
+      'restart-strategy.type': 'none',
+    };
+    const { job } = await submitSums(cluster, 3_000_000, options);
+    await expect.poll(() => job.lastCheckpoint, { timeout: 20_000 }).toBeDefined();
+    const { completed } = job.facts.checkpoints.statistics().counts;
+    // It is being evaluated until the running job has had its checkpoints.
+    const name = `release${randomToken()}`;
+    const globals = globalThis as unknown as Record<string, () => void>;
+    const released = new Promise<void>((resolve) => {
+      globals[name] = resolve;
+    });
+    globals[`${name}Wait`] = (() => released) as () => void;
+    const slow = cluster.jobManager.submit({
+      content: program(`await globalThis.${name}Wait(); throw new Error('evaluated');`),
+      argv: ['slow.js'],
+      options: {},
+      run: {},
+    });
+    const refused = expect(slow).rejects.toThrow(/evaluated/);
+    await expect
+      .poll(() => job.facts.state === 'FINISHED' || job.facts.checkpoints.statistics().counts.completed > completed + 3, {
+        timeout: 20_000,
+      })
+      .toBe(true);
+    globals[name]?.();
+    await refused;
+    expect(job.facts.checkpoints.statistics().counts.failed).toBe(0);
+    await job.ended;
+    expect(job.facts.exceptions.latest).toBeUndefined();
+    expect(job.facts.state).toBe('FINISHED');
   }, 60_000);
 });
