@@ -13,6 +13,7 @@ import {
   startSlot,
   systemClock,
   TaskManager,
+  type TaskManagerDescription,
 } from 'millstream/cluster';
 import { afterEach } from 'vitest';
 import { createMemoryNetwork } from './memory-network.js';
@@ -34,7 +35,7 @@ export interface MemoryCluster {
   readonly taskManagers: TaskManager[];
   readonly events: string[];
   /** One more, with so many slots. */
-  addTaskManager(slots: number): Promise<TaskManager>;
+  addTaskManager(slots: number, resources?: TaskManagerDescription['resources']): Promise<TaskManager>;
 }
 
 /** Starts a JobManager, and a TaskManager for each number of slots. */
@@ -67,8 +68,9 @@ export async function startCluster(
   cleanups.push(() => listener.close());
   cleanups.push(() => jobManager.stop());
   const taskManagers: TaskManager[] = [];
-  const addTaskManager = async (count: number): Promise<TaskManager> => {
-    const taskManager = await startTaskManager(network, listener.address, `tm-${taskManagers.length}`, count);
+  const addTaskManager: MemoryCluster['addTaskManager'] = async (count, resources) => {
+    const size = { slots: count, ...(resources !== undefined && { resources }) };
+    const taskManager = await startTaskManager(network, listener.address, `tm-${taskManagers.length}`, size);
     taskManagers.push(taskManager);
     return taskManager;
   };
@@ -80,13 +82,13 @@ async function startTaskManager(
   network: ReturnType<typeof createMemoryNetwork>,
   jobManager: NetworkAddress,
   id: string,
-  slots: number,
+  size: Pick<TaskManagerDescription, 'slots' | 'resources'>,
 ): Promise<TaskManager> {
   const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
   const data = await exchange.listen({ host: 'localhost', port: 0 });
   const hardware = { cpuCores: 1, physicalMemory: 1, freeMemory: 1 };
   const taskManager = new TaskManager({
-    description: { id, host: 'localhost', data, slots, pid: process.pid, hardware },
+    description: { id, host: 'localhost', data, ...size, pid: process.pid, hardware },
     network,
     clock: systemClock,
     modules: new ProgramModules(join(directory(), 'modules')),

@@ -64,6 +64,7 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => registered);
   if (health !== undefined) cleanup.add(() => health.close());
   const slots = options['taskmanager.numberOfTaskSlots'];
+  const heapBytes = options['taskmanager.memory.task.heap.size'];
   const storage = storageSettings(options);
   const taskManager = new TaskManager({
     description: {
@@ -73,7 +74,9 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
       slots,
       pid: process.pid,
       hardware: { cpuCores: availableParallelism(), physicalMemory: totalmem(), freeMemory: freemem() },
+      resources: { cpuCores: options['taskmanager.cpu.cores'] ?? availableParallelism(), heapBytes: heapBytes ?? totalmem() },
     },
+    slotHeapBytes: heapBytes === undefined ? undefined : heapBytes / slots,
     network,
     clock: systemClock,
     modules: new ProgramModules(join(directory, 'programs')),

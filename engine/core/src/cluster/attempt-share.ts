@@ -30,6 +30,8 @@ export interface AttemptShareOptions {
   readonly startSlot: LocalSlotsOptions['startSlot'];
   readonly exchange: AttemptExchange;
   readonly listener: SlotListener;
+  /** Of slots that do not say it themselves. Default: Node's. */
+  readonly slotHeapBytes?: number | undefined;
 }
 
 export class AttemptShare {
@@ -58,6 +60,7 @@ export class AttemptShare {
       artifact: { ...program, url },
       memory: machine.memory,
       youngGenerationMb: deployment.youngGenerationMb,
+      heapBytes: options.slotHeapBytes,
       startSlot,
       listener,
     });

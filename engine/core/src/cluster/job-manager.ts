@@ -212,7 +212,7 @@ export class JobManager {
   private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
     this.checkAlone();
     const evaluated = await this.evaluate(submission);
-    checkClusterProgram(evaluated.program);
+    checkClusterProgram(evaluated.program, this.options.scheduler);
     await this.options.submitted?.add(
       {
         id,

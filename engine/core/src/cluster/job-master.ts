@@ -191,8 +191,14 @@ export class JobMaster {
   }
 }
 
-/** Throws INVALID_PLAN for what only the embedded driver can run. */
-export function checkClusterProgram({ plan }: JobProgram): void {
+/** Throws INVALID_PLAN for what only the embedded driver, or another scheduler, can run. */
+export function checkClusterProgram({ plan }: JobProgram, scheduler: SchedulerSettings | undefined): void {
+  if (scheduler?.type === 'Adaptive' && plan.slotResources !== undefined) {
+    throw new MillstreamError(
+      'INVALID_PLAN',
+      `Cannot run job "${plan.jobName}" with 'jobmanager.scheduler: Adaptive': its slot sharing groups say what their slots need, and the adaptive scheduler counts equal slots. Make the groups without resources, or use the default scheduler.`,
+    );
+  }
   if (!plan.nodes.some((node) => node.kind === 'collect')) return;
   throw new MillstreamError(
     'INVALID_PLAN',

@@ -21,6 +21,8 @@ export interface LocalSlotsOptions {
   readonly artifact: ProgramArtifact;
   readonly memory: SlotMemory;
   readonly youngGenerationMb: number;
+  /** Of slots that do not say it themselves. Default: Node's. */
+  readonly heapBytes?: number | undefined;
   readonly startSlot: (options: SlotHandleOptions) => SlotHandle;
   readonly listener: SlotListener;
 }
@@ -47,6 +49,7 @@ export class LocalSlots {
         onMessage: (message) => this.hear(slot, message),
         onLost: (error) => this.lose(slot, error),
         youngGenerationMb: options.youngGenerationMb,
+        heapBytes: plan.heapBytes ?? options.heapBytes,
       });
       this.handles.set(slot, handle);
       this.open.add(slot);

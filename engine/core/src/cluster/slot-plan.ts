@@ -26,5 +26,6 @@ export function slotPlanOf(options: AttemptOptions, placement: Placement, slot: 
     checkpointDirectory: options.store.directory,
     restore,
     sampleDelays: options.sampleDelays,
+    heapBytes: options.graph.slotResources?.[placement.groups[slot] as string]?.heapBytes,
   };
 }

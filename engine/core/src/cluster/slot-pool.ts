@@ -9,6 +9,7 @@
  */
 import type { Clock, ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
+import { describeResources } from '../plan/slot-resources.js';
 import type { RegisteredTaskManager, SlotUse } from './registered-task-manager.js';
 import { countFreeSlots, matchSlots, type SlotSpread } from './scheduling/match-slots.js';
 import type { ResourceProfile } from './scheduling/resource-profile.js';
@@ -203,15 +204,29 @@ export class SlotPool {
     for (const [use, host] of kept.uses) host.uses.delete(use);
   }
 
+  /** ", some with 2 cores and 1024 MB of heap (the largest TaskManager has …)"; empty without profiles. */
+  private describeProfiles(profiles: readonly (ResourceProfile | undefined)[]): string {
+    const wanted = largestOf(profiles.filter((profile) => profile !== undefined));
+    if (wanted === undefined) return '';
+    const largest = largestOf(this.taskManagers.map(({ resources }) => resources));
+    const has = largest === undefined ? 'there is no TaskManager' : `the largest TaskManager has ${describeResources(largest)}`;
+    return `, some with ${describeResources(wanted)} (${has})`;
+  }
+
   private unavailable({ profiles, job, jobName }: SlotRequest, timeoutMs: number): MillstreamError {
     const needed = profiles.length;
     const free = countFreeSlots(this.taskManagers.map((member) => member.offer((use) => use.job === job)));
     return new MillstreamError(
       'NO_RESOURCE_AVAILABLE',
-      `Cannot run job "${jobName}": it needs ${needed} slots, and ${free} of ${this.totalSlots} were free (${this.members.size} TaskManagers) for ${timeoutMs / 1000} s. Start more TaskManagers, lower the parallelism, or raise 'slot.request.timeout'.`,
+      `Cannot run job "${jobName}": it needs ${needed} slots${this.describeProfiles(profiles)}, and ${free} of ${this.totalSlots} were free (${this.members.size} TaskManagers) for ${timeoutMs / 1000} s. Start more TaskManagers, lower the parallelism, or raise 'slot.request.timeout'.`,
       { retryable: true, details: { needed, free, total: this.totalSlots } },
     );
   }
+}
+
+/** By heap, then by cores. */
+function largestOf(profiles: readonly ResourceProfile[]): ResourceProfile | undefined {
+  return profiles.toSorted((left, right) => right.heapBytes - left.heapBytes || right.cpuCores - left.cpuCores)[0];
 }
 
 function withdrawn({ jobName }: SlotRequest): MillstreamError {

@@ -50,6 +50,8 @@ export interface TaskManagerOptions {
   readonly findLeader: () => Promise<NetworkAddress>;
   readonly startSlot: AttemptShareOptions['startSlot'];
   readonly exchange: AttemptShareOptions['exchange'];
+  /** Heap of slots that do not say it themselves. Default: Node's limit. */
+  readonly slotHeapBytes?: number | undefined;
   readonly observer: TaskManagerObserver;
 }
 
@@ -209,6 +211,7 @@ export class TaskManager {
         clock: options.clock,
         startSlot: options.startSlot,
         exchange: options.exchange,
+        slotHeapBytes: options.slotHeapBytes,
         listener: {
           message: (slot, message) => this.send({ type: 'report', key, slot, message }),
           lost,

@@ -38,6 +38,8 @@ export interface SlotPlan {
   readonly restore: { readonly [vertexId: string]: { readonly [subtask: number]: SubtaskRestore } };
   /** Sample the longest delay of the slot's loop every ms. */
   readonly sampleDelays: boolean;
+  /** What its thread is limited to; undefined: as its machine says. */
+  readonly heapBytes: number | undefined;
 }
 
 /** What the slots of an attempt on one machine share. */

@@ -15,7 +15,7 @@ export interface ScheduledJob {
 
 /** The slots that a graph needs. */
 export function slotRequest({ job, jobName }: ScheduledJob, graph: JobGraph): SlotRequest {
-  return { job, jobName, profiles: new Array<undefined>(placeSubtasks(graph).slots).fill(undefined) };
+  return { job, jobName, profiles: placeSubtasks(graph).groups.map((group) => graph.slotResources?.[group]) };
 }
 
 export class FixedJobScheduler implements AttemptScheduler {

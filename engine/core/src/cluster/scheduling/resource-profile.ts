@@ -1,11 +1,8 @@
 /** What a slot takes of its TaskManager. */
+import type { SlotResources } from '../../plan/plan.js';
 
 /** Cores are matched only; heap is also enforced: a slot's thread is limited to it. */
-export interface ResourceProfile {
-  readonly cpuCores: number;
-  /** Bytes of JavaScript heap. */
-  readonly heapBytes: number;
-}
+export type ResourceProfile = SlotResources;
 
 /** Below this difference numbers of cores are equal: thirds add up to one. */
 const CORES_EPSILON = 1e-6;
