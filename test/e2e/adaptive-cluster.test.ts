@@ -1,15 +1,8 @@
 /** Jobs that run with the slots that there are: the adaptive scheduler and reactive mode, on a cluster in this process. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AdaptiveSchedulerConfig, JobMaster, SchedulerSettings } from 'millstream/cluster';
 import { describe, expect, it } from 'vitest';
-import type { RunningCount } from '../jobs/running-counts.js';
-import { directory, type MemoryCluster, startCluster } from './memory-cluster.js';
-import { readLines } from './run-job.js';
-
-const RECORDS = 60_000;
-const KEYS = 100;
-const PROGRAM = new URL('../dist/jobs/running-counts.js', import.meta.url).href;
+import { submitHeldJob } from './held-job.js';
+import { startCluster } from './memory-cluster.js';
 
 function adaptive(config: Partial<AdaptiveSchedulerConfig> = {}, reactive = false): SchedulerSettings {
   return {
@@ -27,45 +20,6 @@ function adaptive(config: Partial<AdaptiveSchedulerConfig> = {}, reactive = fals
   };
 }
 
-interface HeldJob {
-  readonly job: JobMaster;
-  /** Lets it come to its end. */
-  release(): void;
-  expectExactlyOnce(): void;
-}
-
-/** In each attempt most records wait for the release. */
-async function submit(cluster: MemoryCluster, parallelism: number): Promise<HeldJob> {
-  const results = directory();
-  const until = join(directory(), 'until');
-  const parameters = { records: RECORDS, keys: KEYS, results, until, free: RECORDS / 50 };
-  const job = await cluster.jobManager.submit({
-    content: new TextEncoder().encode(`export { default } from ${JSON.stringify(PROGRAM)};`),
-    argv: ['running-counts.js', ...Object.entries(parameters).flatMap(([name, value]) => [`--${name}`, `${value}`])],
-    options: {
-      'parallelism.default': parallelism,
-      'execution.checkpointing.interval': 50,
-      'execution.checkpointing.dir': directory(),
-      'restart-strategy.type': 'fixed-delay',
-      'restart-strategy.fixed-delay.attempts': 3,
-      'restart-strategy.fixed-delay.delay': 10,
-    },
-    run: {},
-  });
-  return {
-    job,
-    release: () => writeFileSync(until, ''),
-    expectExactlyOnce: () => {
-      const counts = new Map<number, number[]>();
-      for (const { key, count } of readLines<RunningCount>(join(results, 'running'))) counts.set(key, [...(counts.get(key) ?? []), count]);
-      expect(counts.size).toBe(KEYS);
-      for (const known of counts.values()) {
-        expect(known.sort((a, b) => a - b)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => i + 1));
-      }
-    },
-  };
-}
-
 /** Until the job runs with so many subtasks per vertex, and has a checkpoint of that. */
 async function runsAt(job: JobMaster, parallelism: number): Promise<void> {
   const state = (): unknown => [job.facts.state, ...job.facts.graph.vertices.map((vertex) => vertex.parallelism)];
@@ -77,7 +31,7 @@ async function runsAt(job: JobMaster, parallelism: number): Promise<void> {
 describe('the adaptive scheduler', () => {
   it('starts with fewer slots, grows with new TaskManagers, and shrinks when one is lost', async () => {
     const cluster = await startCluster([2], { scheduler: adaptive() });
-    const { job, release, expectExactlyOnce } = await submit(cluster, 4);
+    const { job, release, expectExactlyOnce } = await submitHeldJob(cluster, 4);
     await runsAt(job, 2);
     await cluster.addTaskManager(1);
     await runsAt(job, 3);
@@ -96,7 +50,7 @@ describe('the adaptive scheduler', () => {
 
   it('keeps to the bounds that are asked for, up and down', async () => {
     const cluster = await startCluster([4], { scheduler: adaptive() });
-    const { job, release, expectExactlyOnce } = await submit(cluster, 3);
+    const { job, release, expectExactlyOnce } = await submitHeldJob(cluster, 3);
     await runsAt(job, 3);
     const bounds = (lowerBound: number, upperBound: number): JobMaster['requirements'] =>
       Object.fromEntries(job.facts.graph.vertices.map(({ id }) => [id, { parallelism: { lowerBound, upperBound } }]));
@@ -113,7 +67,7 @@ describe('the adaptive scheduler', () => {
 
   it('says what is missing when there is not even the least in time', async () => {
     const cluster = await startCluster([], { scheduler: adaptive({ waitTimeoutMs: 50 }) });
-    const { job } = await submit(cluster, 2);
+    const { job } = await submitHeldJob(cluster, 2);
     await job.ended;
     expect(job.facts.state).toBe('FAILED');
     expect(job.facts.exceptions.latest?.stacktrace).toMatch(/it needs at least 1 slots, and 0 of 0 were there for it/);
@@ -121,7 +75,7 @@ describe('the adaptive scheduler', () => {
 
   it('cancels a job that waits for slots', async () => {
     const cluster = await startCluster([], { scheduler: adaptive() });
-    const { job } = await submit(cluster, 2);
+    const { job } = await submitHeldJob(cluster, 2);
     await expect.poll(() => job.facts.state).toBe('CREATED');
     job.cancel();
     await job.ended;
@@ -132,11 +86,11 @@ describe('the adaptive scheduler', () => {
 describe('reactive mode', () => {
   it('uses all slots for its one job, whatever parallelism it was submitted with', async () => {
     const cluster = await startCluster([2], { scheduler: adaptive({ waitTimeoutMs: undefined, submissionStabilizationMs: 0 }, true) });
-    const { job, release, expectExactlyOnce } = await submit(cluster, 1);
+    const { job, release, expectExactlyOnce } = await submitHeldJob(cluster, 1);
     await runsAt(job, 2);
     await cluster.addTaskManager(3);
     await runsAt(job, 5);
-    await expect(submit(cluster, 1)).rejects.toThrow(/a cluster runs one job, and "running-counts" \(\w+\) runs/);
+    await expect(submitHeldJob(cluster, 1)).rejects.toThrow(/a cluster runs one job, and "running-counts" \(\w+\) runs/);
     await expect(job.require(job.requirements)).rejects.toThrow(/it uses all slots/);
     await cluster.taskManagers[1]?.stop();
     await runsAt(job, 2);

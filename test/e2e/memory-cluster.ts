@@ -34,6 +34,8 @@ export interface MemoryCluster {
   readonly jobManager: JobManager;
   readonly taskManagers: TaskManager[];
   readonly events: string[];
+  /** Has the local copies of each TaskManager's state, by its id. */
+  readonly localState: string;
   /** One more, with so many slots. */
   addTaskManager(slots: number, resources?: TaskManagerDescription['resources']): Promise<TaskManager>;
 }
@@ -68,14 +70,15 @@ export async function startCluster(
   cleanups.push(() => listener.close());
   cleanups.push(() => jobManager.stop());
   const taskManagers: TaskManager[] = [];
+  const localState = directory();
   const addTaskManager: MemoryCluster['addTaskManager'] = async (count, resources) => {
     const size = { slots: count, ...(resources !== undefined && { resources }) };
-    const taskManager = await startTaskManager(network, listener.address, `tm-${taskManagers.length}`, size);
+    const taskManager = await startTaskManager(network, listener.address, `tm-${taskManagers.length}`, size, localState);
     taskManagers.push(taskManager);
     return taskManager;
   };
   for (const count of slots) await addTaskManager(count);
-  return { jobManager, taskManagers, events, addTaskManager };
+  return { jobManager, taskManagers, events, localState, addTaskManager };
 }
 
 async function startTaskManager(
@@ -83,6 +86,7 @@ async function startTaskManager(
   jobManager: NetworkAddress,
   id: string,
   size: Pick<TaskManagerDescription, 'slots' | 'resources'>,
+  localState: string,
 ): Promise<TaskManager> {
   const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
   const data = await exchange.listen({ host: 'localhost', port: 0 });
@@ -95,6 +99,10 @@ async function startTaskManager(
     findLeader: async () => jobManager,
     startSlot,
     exchange,
+    localState: {
+      pathOf: (run) => join(localState, id, run),
+      remove: (run) => rmSync(join(localState, id, run), { recursive: true, force: true }),
+    },
     observer: {
       registered: () => undefined,
       disconnected: () => undefined,

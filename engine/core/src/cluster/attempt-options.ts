@@ -39,6 +39,8 @@ export interface AttemptOptions {
   readonly seed: number;
   readonly watermarkIntervalMs: number;
   readonly sampleDelays: boolean;
+  /** Copies of state files on the machines of its slots. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
   readonly youngGenerationMb: number;
   readonly clock: Clock;
   readonly disk: Disk;

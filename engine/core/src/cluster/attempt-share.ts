@@ -32,6 +32,8 @@ export interface AttemptShareOptions {
   readonly listener: SlotListener;
   /** Of slots that do not say it themselves. Default: Node's. */
   readonly slotHeapBytes?: number | undefined;
+  /** Where copies of a run's state files lie. Default: nowhere. */
+  readonly localStateDirectory?: ((run: string) => string) | undefined;
 }
 
 export class AttemptShare {
@@ -61,6 +63,7 @@ export class AttemptShare {
       memory: machine.memory,
       youngGenerationMb: deployment.youngGenerationMb,
       heapBytes: options.slotHeapBytes,
+      localStateDirectory: options.localStateDirectory?.(key.run),
       startSlot,
       listener,
     });

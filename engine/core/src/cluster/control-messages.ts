@@ -86,6 +86,8 @@ export type ToTaskManager =
   | { readonly type: 'broadcast'; readonly key: AttemptKey; readonly message: ToSlot }
   | { readonly type: 'close'; readonly key: AttemptKey }
   | { readonly type: 'kill'; readonly key: AttemptKey }
+  /** The run is over: what a TaskManager keeps of it may go. */
+  | { readonly type: 'forget'; readonly run: string }
   | { readonly type: 'killSlot'; readonly key: AttemptKey; readonly slot: number };
 
 export type FromTaskManager =

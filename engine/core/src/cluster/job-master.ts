@@ -113,6 +113,9 @@ export class JobMaster {
     } finally {
       this.scheduler.close();
       this.pool.forget(this.id);
+      if (!this.isAbandoned && this.settings.localState.writes) {
+        for (const member of this.pool.taskManagers) member.send({ type: 'forget', run: this.run.run });
+      }
     }
     await this.conclude(outcome);
   }
@@ -172,6 +175,11 @@ export class JobMaster {
   /** Changes the bounds of the vertices' parallelism, for all attempts to come; the job rescales as its scheduler does. */
   async require(requirements: ResourceRequirements): Promise<void> {
     await this.scheduler.require(requirements);
+  }
+
+  /** Kills a slot as a crash would; for tests and demonstrations. */
+  killSlot(slot: number): void {
+    this.run.killSlot(slot);
   }
 
   /** Another leader has the job now: ends without a trace. */

@@ -341,6 +341,7 @@ export class JobRun {
       seed: options.seed ?? entropySeed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
       sampleDelays: options.sampleDelays ?? false,
+      localState: this.settings.localState,
       youngGenerationMb: options.youngGenerationMb ?? 96,
       clock,
       disk,

@@ -43,6 +43,8 @@ export interface RunSettings {
   readonly channels: ChannelSetting;
   readonly alignBarriers: boolean;
   readonly restart: RestartStrategyOptions;
+  /** Copies of state files on the machines of the slots. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
 }
 
 /** Where checkpoints go if checkpointing is on and no directory is set. */
@@ -76,6 +78,10 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
     },
     alignBarriers: options['execution.checkpointing.mode'] === 'EXACTLY_ONCE',
     restart: restartOptions(options),
+    localState: {
+      writes: options['execution.checkpointing.local-backup.enabled'],
+      reads: options['execution.state-recovery.from-local'],
+    },
   };
 }
 

@@ -23,6 +23,8 @@ export interface LocalSlotsOptions {
   readonly youngGenerationMb: number;
   /** Of slots that do not say it themselves. Default: Node's. */
   readonly heapBytes?: number | undefined;
+  /** Where copies of the run's state files lie. Default: nowhere. */
+  readonly localStateDirectory?: string | undefined;
   readonly startSlot: (options: SlotHandleOptions) => SlotHandle;
   readonly listener: SlotListener;
 }
@@ -53,7 +55,7 @@ export class LocalSlots {
       });
       this.handles.set(slot, handle);
       this.open.add(slot);
-      handle.send({ type: 'deploy', deployment: { ...plan, ...options.memory } });
+      handle.send({ type: 'deploy', deployment: { ...plan, ...options.memory, localStateDirectory: options.localStateDirectory } });
     }
   }
 

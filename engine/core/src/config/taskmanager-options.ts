@@ -68,7 +68,7 @@ export const TASKMANAGER_OPTIONS = {
   'taskmanager.resource-id': {
     type: 'text',
     scope: 'taskmanager',
-    doc: 'Name of the TaskManager, its own among all; a restarted one that keeps it finds its local state again. Not set: made up.',
+    doc: 'Name of the TaskManager, its own among all. Not set: made up.',
   },
   'taskmanager.registration.timeout': {
     type: 'duration',
