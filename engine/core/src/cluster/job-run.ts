@@ -75,7 +75,8 @@ export class JobRun {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
       if (outcome === 'over') return this.directoryStore?.record.ended === 'stopped' ? await this.stopped() : await this.finished();
-      const isRestarted = this.takeRestart(outcome);
+      const isRestarted = this.isRestarting && outcome.type === 'cancelled' && this.stopWanted === undefined;
+      this.isRestarting = false;
       const isRescaled = this.takeRescaling(outcome.type === 'stopped');
       this.allocationReason = isRescaled || isRestarted ? 'rescaled' : 'failed';
       if (isRestarted || (isRescaled && outcome.type === 'stopped')) continue;
@@ -163,12 +164,6 @@ export class JobRun {
   }
 
   private isRestarting = false;
-
-  private takeRestart(outcome: AttemptOutcome): boolean {
-    const { isRestarting } = this;
-    this.isRestarting = false;
-    return isRestarting && outcome.type === 'cancelled' && this.stopWanted === undefined;
-  }
 
   /** Takes a checkpoint now. Resolves with its number when it is complete. Throws CHECKPOINT_FAILED. */
   async checkpoint(): Promise<number> {
