@@ -132,6 +132,26 @@ describe('a cluster of processes', () => {
     expectExactlyOnce();
   });
 
+  it('grows with its TaskManagers in reactive mode', async () => {
+    const reactive = {
+      'scheduler-mode': 'reactive',
+      'jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling': '0 s',
+      'jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout': '0 s',
+    };
+    await cluster.start(1, reactive);
+    const [name, options] = job(1);
+    const id = await cluster.run(name, options, ...parameters());
+    await completedCheckpoints(id, 2);
+    await cluster.addTaskManager({ 'taskmanager.numberOfTaskSlots': 2 });
+    const parallelism = async (): Promise<number[]> => (await cluster.client.job(id)).vertices.map((vertex) => vertex.parallelism);
+    while (!(await parallelism()).every((each) => each === 3)) await pause();
+    await completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
+    await expect(cluster.millstream('scale', id, '-p', '1')).rejects.toThrow(/it uses all slots that there are/);
+    release();
+    expect(await ended(id)).toBe('FINISHED');
+    expectExactlyOnce();
+  }, 60_000);
+
   it('goes on under a standby when its JobManager was killed', async () => {
     const availability = {
       'high-availability.type': 'file',
@@ -141,13 +161,17 @@ describe('a cluster of processes', () => {
     };
     await cluster.start(2, availability);
     const standby = await cluster.addJobManager(availability);
-    const [name, options] = job(2);
+    const [name, options] = job(1);
     const id = await cluster.run(name, options, ...parameters());
     await completedCheckpoints(id, 3);
+    await cluster.millstream('scale', id, '-p', '2');
+    await completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
     const pids = cluster.taskManagers.map(({ child }) => child.pid);
     await cluster.jobManager.kill();
     await standby.logged('leading');
     await completedCheckpoints(id, 2);
+    // It keeps the parallelism that it was given.
+    expect((await cluster.client.job(id)).vertices.map(({ parallelism }) => parallelism)).toEqual([2, 2, 2]);
     release();
     expect(await ended(id)).toBe('FINISHED');
     expectExactlyOnce();

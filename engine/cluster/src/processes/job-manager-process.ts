@@ -27,6 +27,7 @@ import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { type HighAvailabilityStorage, openFileSystems, openHighAvailability, startElection, submittedJobs } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { schedulerSettings } from './scheduler-settings.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { restTls, restTokens } from './tls-options.js';
 
@@ -218,6 +219,8 @@ function createJobManager(
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],
     slotRequestTimeoutMs: options['slot.request.timeout'],
+    scheduler: schedulerSettings(configuration),
+    slotIdleTimeoutMs: options['slot.idle.timeout'],
     spread: options['taskmanager.load-balance.mode'] === 'SLOTS' ? 'spread' : 'fill',
     observer: {
       taskManagerRegistered: ({ id, slots, host }) => log.info({ id, slots, host }, 'TaskManager registered'),

@@ -66,6 +66,10 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => registered);
   if (health !== undefined) cleanup.add(() => health.close());
   const slots = options['taskmanager.numberOfTaskSlots'];
+  const backups = options['execution.checkpointing.local-backup.dirs'];
+  const localStateDirectory = join(backups ?? directory, `local-state-${id}`);
+  if (backups !== undefined) cleanup.add(() => rm(localStateDirectory, { recursive: true, force: true }));
+  const heapBytes = options['taskmanager.memory.task.heap.size'];
   const storage = storageSettings(options);
   const taskManager = new TaskManager({
     measure: measureProcess,
@@ -76,7 +80,13 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
       slots,
       pid: process.pid,
       hardware: { cpuCores: availableParallelism(), physicalMemory: totalmem(), freeMemory: freemem() },
+      resources: { cpuCores: options['taskmanager.cpu.cores'] ?? availableParallelism(), heapBytes: heapBytes ?? totalmem() },
     },
+    localState: {
+      pathOf: (run) => join(localStateDirectory, run),
+      remove: (run) => void rm(join(localStateDirectory, run), { recursive: true, force: true }).catch(() => undefined),
+    },
+    slotHeapBytes: heapBytes === undefined ? undefined : heapBytes / slots,
     network,
     clock: systemClock,
     modules: new ProgramModules(join(directory, 'programs')),

@@ -41,11 +41,15 @@ export interface AttemptOptions {
   readonly seed: number;
   readonly watermarkIntervalMs: number;
   readonly sampleDelays: boolean;
+  /** Copies of state files on the machines of its slots. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
   readonly youngGenerationMb: number;
   readonly clock: Clock;
   readonly disk: Disk;
   /** Where its slots run. */
   readonly createSlots: (options: AttemptOptions, listener: SlotListener) => SlotSet;
+  /** Its tasks run. */
+  readonly running: () => void;
   readonly observer: AttemptObserver;
 }
 

@@ -149,6 +149,7 @@ export class ExecutionAttempt {
   private async startTasks(): Promise<void> {
     await Promise.all([...this.sources.values()].map((source) => source.started()));
     this.broadcast({ type: 'start' });
+    this.options.running();
     this.options.observer.running();
     this.checkpoints.running(this.slots.placement.subtasks.map(({ vertexId, subtaskIndex }) => ({ vertexId, subtaskIndex })));
   }

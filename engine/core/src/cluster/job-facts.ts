@@ -9,7 +9,7 @@ import type { SubtaskFacts, TaskLoad } from './gateway/cluster-model.js';
 import { ExceptionHistory } from './gateway/exception-history.js';
 import type { ExecutionState, JobState } from './gateway/job-info.js';
 import { loadBetween } from './gateway/present-vertex.js';
-import type { RunObserver } from './job-run.js';
+import type { RunObserver } from './job-run-options.js';
 import type { Placement } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
 
@@ -85,6 +85,10 @@ export class JobFactsCollector implements RunObserver {
   }
 
   // ---- what the run tells
+
+  slotsAwaited(graph: JobGraph): void {
+    this.attemptStarted(this.attempt, graph);
+  }
 
   attemptStarted(attempt: number, graph: JobGraph): void {
     this.attempt = attempt;

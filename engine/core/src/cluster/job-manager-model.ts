@@ -127,11 +127,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async updateRequirements(jobId: string, requirements: ResourceRequirements): Promise<void> {
-    const job = this.master(jobId);
-    const wanted = Object.entries(requirements).map(([id, { parallelism }]): [string, number] => [id, parallelism.upperBound]);
-    const { pool } = this.leading;
-    const own = pool.taskManagers.reduce((sum, { jobs }) => sum + jobs.filter((each) => each === jobId).length, 0);
-    await job.rescale(new Map(wanted), pool.freeSlots + own);
+    await this.master(jobId).require(requirements);
   }
 
   async planArtifact(artifact: StoredArtifact, request: ArtifactPlanRequest): Promise<JobGraph> {
@@ -173,9 +169,6 @@ export class JobManagerModel implements ClusterModel {
 function factsOf(job: JobMaster | UnrecoveredJob): JobFacts {
   const { facts, settings } = job;
   const { checkpoints } = settings;
-  const bounds = facts.graph.vertices.map(
-    ({ id, parallelism }) => [id, { parallelism: { lowerBound: parallelism, upperBound: parallelism } }] as const,
-  );
   return {
     id: job.id,
     name: job.name,
@@ -199,7 +192,7 @@ function factsOf(job: JobMaster | UnrecoveredJob): JobFacts {
       unaligned_checkpoints: false,
       tolerable_failed_checkpoints: checkpoints.tolerableFailures,
     },
-    requirements: Object.fromEntries(bounds),
+    requirements: job.requirements,
     checkpoints: facts.checkpoints,
     exceptions: facts.exceptions,
   };

@@ -22,7 +22,7 @@ import type { JobProgram, Plan } from '../plan/plan.js';
 import { requireSamePlan } from '../plan/plan-difference.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
-import { ENDED_JOB_STATES } from './gateway/job-info.js';
+import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.js';
 import type { HistorySizes } from './job-facts.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
@@ -30,7 +30,9 @@ import { programFailed } from './program-failure.js';
 import { moduleHash, type ProgramModules } from './program-modules.js';
 import type { ProgramTrial, TrialRequest } from './program-trial.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
-import { SlotPool, type SlotSpread } from './slot-pool.js';
+import type { SchedulerSettings } from './scheduling/job-scheduler.js';
+import type { SlotSpread } from './scheduling/match-slots.js';
+import { SlotPool } from './slot-pool.js';
 import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
 import { UnrecoveredJob } from './unrecovered-job.js';
 
@@ -56,8 +58,13 @@ export interface JobManagerOptions {
   readonly term: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
+  /** How long a job of the default scheduler waits for its slots, ms. */
   readonly slotRequestTimeoutMs: number;
+  /** Default: the default one. */
+  readonly scheduler?: SchedulerSettings;
   readonly spread: SlotSpread;
+  /** How long a job keeps slots between two attempts. Default 0: not at all. */
+  readonly slotIdleTimeoutMs?: number;
   readonly observer: JobManagerObserver;
   readonly histories?: HistorySizes | undefined;
   /** Jobs that have ended are known until there are more of them, or it is longer ago. Default: 100 and one hour. */
@@ -112,7 +119,8 @@ export class JobManager {
 
   constructor(options: JobManagerOptions) {
     this.options = options;
-    this.pool = new SlotPool(options.clock, options.spread);
+    const { clock, spread, slotIdleTimeoutMs } = options;
+    this.pool = new SlotPool({ clock, spread, ...(slotIdleTimeoutMs !== undefined && { idleTimeoutMs: slotIdleTimeoutMs }) });
     this.knowsJobs = options.submitted === undefined;
   }
 
@@ -206,8 +214,9 @@ export class JobManager {
   private readonly starting = new Map<string, Promise<JobMaster>>();
 
   private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
+    this.checkAlone();
     const evaluated = await this.evaluate(submission);
-    checkClusterProgram(evaluated.program);
+    checkClusterProgram(evaluated.program, this.options.scheduler);
     await this.options.submitted?.add(
       {
         id,
@@ -222,6 +231,18 @@ export class JobManager {
       submission.content,
     );
     return this.startJob(id, submission, evaluated);
+  }
+
+  /** In reactive mode a job has all slots. */
+  private checkAlone(): void {
+    const { scheduler } = this.options;
+    if (scheduler?.type !== 'Adaptive' || !scheduler.reactive) return;
+    const other = [...this.jobs.values()].find(({ facts }) => !ENDED_JOB_STATES.has(facts.state));
+    if (other === undefined) return;
+    throw new MillstreamError(
+      'REQUEST_CONFLICT',
+      `Cannot run another job: with 'scheduler-mode: reactive' a cluster runs one job, and "${other.name}" (${other.id}) runs. Cancel that one, or start another cluster.`,
+    );
   }
 
   /**
@@ -245,7 +266,7 @@ export class JobManager {
         ...(job.from !== undefined && { from: job.from }),
       };
       const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
-      this.startJob(job.id, submission, await this.evaluate(submission));
+      this.startJob(job.id, submission, await this.evaluate(submission), job.requirements);
     } catch (error) {
       const typed = asMillstreamError(error);
       this.unrecovered.set(job.id, new UnrecoveredJob(job, typed, clock));
@@ -258,29 +279,36 @@ export class JobManager {
     await this.options.submitted?.remove(id);
   }
 
-  private startJob(id: string, submission: JobSubmission, { program, artifact, module }: EvaluatedProgram): JobMaster {
-    const { argv } = submission;
-    const { submitted } = this.options;
+  private startJob(
+    id: string,
+    { argv, run }: JobSubmission,
+    { program, artifact, module }: EvaluatedProgram,
+    requirements?: ResourceRequirements,
+  ): JobMaster {
+    const { pool, options } = this;
+    const { submitted } = options;
     const job = new JobMaster({
       id,
       program,
       artifact: { ...artifact, argv },
       module,
-      run: submission.run,
-      pool: this.pool,
-      term: this.options.term,
-      slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
-      histories: this.options.histories,
-      userOf: (run, directory) => this.userOf(run, directory, id),
+      run,
+      pool,
+      term: options.term,
+      scheduler: options.scheduler ?? { type: 'Default', slotRequestTimeoutMs: options.slotRequestTimeoutMs },
+      histories: options.histories,
+      requirements,
+      keepRequirements: async (changed) => await submitted?.require(id, changed),
       forget: submitted && (async () => await submitted.remove(id)),
-      clock: this.options.clock,
-      disk: this.options.disk,
-      files: this.options.files,
+      userOf: (each, directory) => this.userOf(each, directory, id),
+      clock: options.clock,
+      disk: options.disk,
+      files: options.files,
     });
     this.jobs.set(job.id, job);
     this.forgetEnded();
-    this.options.observer.jobSubmitted(job);
-    void job.ended.then(() => this.options.observer.jobEnded(job));
+    options.observer.jobSubmitted(job);
+    void job.ended.then(() => options.observer.jobEnded(job));
     return job;
   }
 

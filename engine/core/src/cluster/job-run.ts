@@ -11,68 +11,26 @@ import { latestCheckpoint } from '../checkpoint/job-record.js';
 import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
-import type { Clock } from '../common/clock.js';
-import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
 import { entropySeed, randomToken, seededRandom } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
-import type { JobProgram } from '../plan/plan.js';
-import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import type { AttemptObserver, AttemptOptions, AttemptOutcome } from './attempt-options.js';
-import { createLocalSlots } from './attempt-slots.js';
+import type { AttemptOutcome } from './attempt-options.js';
 import { NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
 import { expectedRecords } from './expected-records.js';
 import type { JobDirectoryStore } from './job-directory-store.js';
-import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
+import type { JobRunOptions, RunOutcome } from './job-run-options.js';
+import { type RunSettings, runSettings } from './job-settings.js';
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
-import { type CheckpointUsers, checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
+import { checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
 import { isFinal, noCheckpointDirectory, offerPrevious, prepareSavepoint } from './run-errors.js';
-
-/** Hears how a run goes; for progress and tests. */
-export interface RunObserver extends AttemptObserver {
-  /** `expectedRecords`: of sources that know how many they will read, by vertex id. */
-  attemptStarted(attempt: number, graph: JobGraph, restoredFrom: string | undefined, expectedRecords: ReadonlyMap<string, number>): void;
-  restarting(error: MillstreamError, delayMs: number): void;
-}
-
-/** How a run ended that did not fail. */
-export type RunOutcome =
-  | { readonly type: 'finished' }
-  /** `checkpoint`: the directory to resume from. */
-  | { readonly type: 'stopped'; readonly checkpoint: string }
-  /** `checkpoint`: the last one that was kept, or that the run was restored from. */
-  | { readonly type: 'cancelled'; readonly checkpoint: string | undefined };
-
-/** What a {@link JobRun} needs. */
-export interface JobRunOptions {
-  readonly program: JobProgram;
-  readonly artifact: ProgramArtifact;
-  readonly options: RunOptions;
-  readonly clock: Clock;
-  readonly disk: Disk;
-  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
-  readonly files?: FileSystems;
-  readonly observer: RunObserver;
-  /** The leader's. Default: 1. */
-  readonly term?: number;
-  /**
-   * The id of the run, so that another leader finds it: what a run of this id has left in its checkpoint directory is gone on with.
-   * Default: a new one.
-   */
-  readonly run?: string;
-  /** Names who runs as this run or needs the checkpoint in this directory. Default: nobody is known. */
-  readonly userOf?: CheckpointUsers;
-  /** Makes sure that no other leader goes on with a run that has finished; what is left of it then goes. */
-  readonly beforeRemoval?: (() => Promise<void>) | undefined;
-  /** Where slots run. Default: in threads of this process. */
-  readonly createSlots?: AttemptOptions['createSlots'];
-}
+import type { AllocationReason } from './scheduling/adaptive-scheduler-state.js';
+import { type AttemptAllocation, type AttemptScheduler, LOCAL_SCHEDULER } from './scheduling/attempt-scheduler.js';
 
 /** A run of a job in this process. */
 export class JobRun {
@@ -80,11 +38,14 @@ export class JobRun {
   readonly settings: RunSettings;
   private readonly options: JobRunOptions;
   private readonly files: FileSystems;
+  private readonly scheduler: AttemptScheduler;
   private strategy: RestartStrategy;
   private poison: PoisonRecordState = NO_POISON_RECORD;
   private attempt: ExecutionAttempt | undefined;
   private directoryStore: JobDirectoryStore | undefined;
+  /** At the parallelism that was asked for. */
   private graph: JobGraph;
+  private allocationReason: AllocationReason = 'submitted';
   private stopWanted: 'stop' | 'cancel' | undefined;
   private endedEarly = false;
   /** What `from` means. */
@@ -100,7 +61,8 @@ export class JobRun {
     const { plan } = options.program;
     this.settings = runSettings(plan, options.options);
     checkSinkTargets(options.program);
-    this.graph = buildJobGraph(plan);
+    this.graph = this.asRequired(buildJobGraph(plan));
+    this.scheduler = options.scheduler ?? LOCAL_SCHEDULER;
     const seed = options.options.seed ?? entropySeed();
     this.run = options.run ?? seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
     this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
@@ -113,7 +75,11 @@ export class JobRun {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
       if (outcome === 'over') return this.directoryStore?.record.ended === 'stopped' ? await this.stopped() : await this.finished();
-      if (this.takeRescaling(outcome.type === 'stopped') && outcome.type === 'stopped') continue;
+      const isRestarted = this.isRestarting && outcome.type === 'cancelled' && this.stopWanted === undefined;
+      this.isRestarting = false;
+      const isRescaled = this.takeRescaling(outcome.type === 'stopped');
+      this.allocationReason = isRescaled || isRestarted ? 'rescaled' : 'failed';
+      if (isRestarted || (isRescaled && outcome.type === 'stopped')) continue;
       if (outcome.type !== 'failed') return await this.ended(outcome);
       if (!(await this.restartAfter(outcome))) return await this.cancelled();
     }
@@ -121,18 +87,25 @@ export class JobRun {
 
   /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
   private async nextOutcome(): Promise<AttemptOutcome | 'cancelled' | 'over'> {
+    let allocation: AttemptAllocation | undefined;
     try {
       const next = await (this.directoryStore ?? this.plainStore).startAttempt();
       if (next === undefined) return 'over';
+      if (this.stopWanted !== undefined) return 'cancelled';
       const { attempt, epochs } = next;
+      this.options.observer.slotsAwaited(this.graph);
+      const rescalable = this.directoryStore !== undefined;
+      allocation = await this.scheduler.allocate({ graph: this.graph, reason: this.allocationReason, rescalable });
       // Not before: a former leader may have been faster by one checkpoint.
       this.point = (await this.latest()) ?? this.start;
-      const shares = this.point === undefined ? undefined : await this.shares(this.point);
+      const shares = this.point === undefined ? undefined : await this.shares(this.point, allocation.graph);
       if (this.stopWanted !== undefined) return 'cancelled';
-      return await this.runAttempt(attempt, epochs, shares, this.point);
+      return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
     } catch (error) {
       if (!(error instanceof MillstreamError && error.retryable)) throw error;
-      return { type: 'failed', error, position: undefined };
+      return this.stopWanted === undefined ? { type: 'failed', error, position: undefined } : 'cancelled';
+    } finally {
+      allocation?.release();
     }
   }
 
@@ -149,10 +122,10 @@ export class JobRun {
   }
 
   /**
-   * Goes on at another parallelism (by vertex id), from a checkpoint that is taken for it. Resolves when the attempt with the former one has
-   * ended. Throws INVALID_REQUEST, CHECKPOINT_FAILED; the job then goes on as before.
+   * Goes on at another parallelism (by vertex id; default: what its scheduler says then), from a checkpoint that is taken for it. Resolves
+   * when the checkpoint is complete. Throws INVALID_REQUEST, CHECKPOINT_FAILED; the job then goes on as before.
    */
-  async rescale(parallelism: ReadonlyMap<string, number>): Promise<void> {
+  async rescale(parallelism: ReadonlyMap<string, number> = new Map()): Promise<void> {
     const graph = rescaledJobGraph(this.graph, parallelism);
     if (this.rescaling !== undefined || this.stopWanted !== undefined) {
       throw new MillstreamError('REQUEST_CONFLICT', 'Cannot rescale the job: it is being stopped or rescaled already.');
@@ -181,6 +154,16 @@ export class JobRun {
     this.graph = rescaling.graph;
     return true;
   }
+
+  /** Ends the attempt at once; the next one begins at the last complete checkpoint. False: the job is being ended. */
+  restart(): boolean {
+    if (this.attempt === undefined || this.stopWanted !== undefined) return false;
+    this.isRestarting = true;
+    this.attempt.cancel();
+    return true;
+  }
+
+  private isRestarting = false;
 
   /** Takes a checkpoint now. Resolves with its number when it is complete. Throws CHECKPOINT_FAILED. */
   async checkpoint(): Promise<number> {
@@ -240,6 +223,7 @@ export class JobRun {
   cancel(): void {
     this.stopWanted = 'cancel';
     this.attempt?.cancel();
+    this.scheduler.withdraw();
     this.pause?.wake();
   }
 
@@ -288,9 +272,13 @@ export class JobRun {
     return await this.begun(point);
   }
 
+  private asRequired(graph: JobGraph): JobGraph {
+    return this.options.parallelism?.(graph) ?? graph;
+  }
+
   private restoreGraph(point: RestorePoint): void {
     const { plan } = this.options.program;
-    this.graph = restoredJobGraph(plan, point);
+    this.graph = this.asRequired(restoredJobGraph(plan, point));
     checkRestorePoint(point, plan.jobName, this.graph, this.settings.allowNonRestoredState);
   }
 
@@ -302,9 +290,9 @@ export class JobRun {
 
   private readonly plainStore = new NoCheckpointStore();
 
-  private async shares(point: RestorePoint): Promise<RestoreShares> {
+  private async shares(point: RestorePoint, graph: JobGraph): Promise<RestoreShares> {
     const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
-    return await restoreShares(point, this.graph, storage);
+    return await restoreShares(point, graph, storage);
   }
 
   private async latest(): Promise<RestorePoint | undefined> {
@@ -319,13 +307,14 @@ export class JobRun {
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
     point: RestorePoint | undefined,
+    { graph, createSlots, running }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
     const execution = new ExecutionAttempt({
       run: this.run,
       attempt,
       program,
-      graph: this.graph,
+      graph,
       artifact,
       store: this.directoryStore ?? this.plainStore,
       epochs,
@@ -339,14 +328,16 @@ export class JobRun {
       seed: options.seed ?? entropySeed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
       sampleDelays: options.sampleDelays ?? false,
+      localState: this.settings.localState,
       youngGenerationMb: options.youngGenerationMb ?? 96,
       clock,
       disk,
-      createSlots: this.options.createSlots ?? createLocalSlots,
+      createSlots,
+      running,
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, this.graph, point?.path, expectedRecords(program));
+    observer.attemptStarted(attempt, graph, point?.path, expectedRecords(program));
     if (point !== undefined) observer.checkpointRestored({ epoch: point.metadata.epoch, kind: point.metadata.kind, path: point.path });
     const outcome = await execution.run();
     this.attempt = undefined;

@@ -45,6 +45,8 @@ export interface RunSettings {
   /** Unaligned checkpoints: barriers may overtake elements after so long, ms; undefined: never. */
   readonly overtakeAfterMs: number | undefined;
   readonly restart: RestartStrategyOptions;
+  /** Copies of state files on the machines of the slots. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
 }
 
 /** Where checkpoints go if checkpointing is on and no directory is set. */
@@ -84,6 +86,10 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
         ? options['execution.checkpointing.aligned-checkpoint-timeout']
         : undefined,
     restart: restartOptions(options),
+    localState: {
+      writes: options['execution.checkpointing.local-backup.enabled'],
+      reads: options['execution.state-recovery.from-local'],
+    },
   };
 }
 

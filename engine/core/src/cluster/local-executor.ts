@@ -12,7 +12,8 @@ import { nodeDisk } from '../common/node-disk.js';
 import type { JobProgram } from '../plan/plan.js';
 import { CollectedParts } from '../runtime/collect-sink.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import { JobRun, type RunObserver, type RunOutcome } from './job-run.js';
+import { JobRun } from './job-run.js';
+import type { RunObserver, RunOutcome } from './job-run-options.js';
 import type { RunOptions } from './job-settings.js';
 import { endProcess, stopOnSignals } from './stop-signals.js';
 
@@ -28,6 +29,7 @@ export const SILENT_OBSERVER: RunObserver = {
   checkpointRestored: () => undefined,
   running: () => undefined,
   subtaskFinished: () => undefined,
+  slotsAwaited: () => undefined,
   attemptStarted: () => undefined,
   restarting: () => undefined,
   closeFailed: () => undefined,

@@ -20,13 +20,15 @@ export interface SlotHandleOptions {
   readonly onLost: (error: MillstreamError) => void;
   /** MB of young generation per thread; larger means fewer, longer minor collections. */
   readonly youngGenerationMb: number;
+  /** What the thread is limited to. Default: Node's limit. */
+  readonly heapBytes?: number | undefined;
   /** How stores are reached. Default: as their environment says. */
   readonly storage?: StorageSettings;
 }
 
 /** Starts a slot in a thread of its own. */
 export function startSlot(options: SlotHandleOptions): SlotHandle {
-  const thread = SlotThread.take(options.youngGenerationMb, `slot-${options.slot}`);
+  const thread = SlotThread.take(options, `slot-${options.slot}`);
   let closed = false;
   let isDeployed = false;
   let isIdle = false;

@@ -16,6 +16,31 @@ const SLOTS_MAX = 10;
 /** Parked threads hold memory; a restart comes sooner than this. */
 const PARKED_MS = 10_000;
 
+/** How much heap a thread may have. */
+export interface HeapSize {
+  /** Larger means fewer, longer minor collections. */
+  readonly youngGenerationMb: number;
+  /** Of all generations; undefined: Node's limit. */
+  readonly heapBytes?: number | undefined;
+}
+
+interface HeapLimits {
+  readonly maxYoungGenerationSizeMb: number;
+  readonly maxOldGenerationSizeMb?: number;
+}
+
+/** A small heap is for the most part of the old generation, where state lives. */
+function heapLimits({ youngGenerationMb, heapBytes }: HeapSize): HeapLimits {
+  if (heapBytes === undefined) return { maxYoungGenerationSizeMb: youngGenerationMb };
+  const heapMb = heapBytes / 2 ** 20;
+  const maxYoungGenerationSizeMb = Math.max(1, Math.min(youngGenerationMb, Math.floor(heapMb / 4)));
+  return { maxYoungGenerationSizeMb, maxOldGenerationSizeMb: Math.max(1, Math.floor(heapMb - maxYoungGenerationSizeMb)) };
+}
+
+function limitsName({ maxYoungGenerationSizeMb, maxOldGenerationSizeMb }: HeapLimits): string {
+  return `${maxYoungGenerationSizeMb} ${maxOldGenerationSizeMb}`;
+}
+
 export interface SlotThreadListener {
   onMessage(message: FromSlot): void;
   onError(error: unknown): void;
@@ -25,19 +50,19 @@ export interface SlotThreadListener {
 export class SlotThread {
   listener: SlotThreadListener | undefined;
   private readonly worker: Worker;
-  private readonly youngGenerationMb: number;
+  private readonly limits: string;
   private slots = 0;
   private ended = false;
   private expiry: ScheduledCall | undefined;
 
-  private constructor(youngGenerationMb: number, name: string) {
-    this.youngGenerationMb = youngGenerationMb;
+  private constructor({ maxYoungGenerationSizeMb, ...old }: HeapLimits, name: string) {
+    this.limits = limitsName({ maxYoungGenerationSizeMb, ...old });
     // Young generations grow slowly from a small start, and what is in flight between slots survives each of their many collections
     // (docs/performance). The flag holds for isolates that are made after it.
-    setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(youngGenerationMb / 3))}`);
+    setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(maxYoungGenerationSizeMb / 3))}`);
     this.worker = new Worker(new URL('../runtime/slot-worker.js', import.meta.url), {
       name,
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+      resourceLimits: { maxYoungGenerationSizeMb, ...old },
       execArgv: ['--enable-source-maps'],
     });
     this.worker.on('message', (message: FromSlot) => this.listener?.onMessage(message));
@@ -62,9 +87,10 @@ export class SlotThread {
   }
 
   /** A parked thread of the same settings, or a new one. */
-  static take(youngGenerationMb: number, name: string): SlotThread {
-    const at = parked.findIndex((thread) => !thread.ended && thread.youngGenerationMb === youngGenerationMb);
-    const thread = at < 0 ? new SlotThread(youngGenerationMb, name) : (parked.splice(at, 1)[0] as SlotThread);
+  static take(size: HeapSize, name: string): SlotThread {
+    const limits = heapLimits(size);
+    const at = parked.findIndex((thread) => !thread.ended && thread.limits === limitsName(limits));
+    const thread = at < 0 ? new SlotThread(limits, name) : (parked.splice(at, 1)[0] as SlotThread);
     thread.expiry?.cancel();
     thread.worker.ref();
     thread.slots++;

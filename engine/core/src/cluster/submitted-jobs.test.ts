@@ -29,6 +29,20 @@ describe('the list of jobs', () => {
     expect((await second.module(moduleHash(CONTENT))).content).toEqual(CONTENT);
   });
 
+  it('has the bounds of parallelism that a job was given since', async () => {
+    const files = await storage();
+    const first = new SubmittedJobs(files, DIRECTORY, 'one');
+    await Promise.all([first.add(job('a'), CONTENT), first.add(job('b'), CONTENT)]);
+    const requirements = { vertex: { parallelism: { lowerBound: 1, upperBound: 4 } } };
+    await first.require('b', requirements);
+    await first.require('gone', requirements);
+    const second = new SubmittedJobs(files, DIRECTORY, 'two');
+    expect(await second.load()).toMatchObject([{ id: 'a' }, { id: 'b', requirements }]);
+    expect((await second.load())[0]?.requirements).toBeUndefined();
+    await second.require('a', requirements);
+    await expect(first.require('a', {})).rejects.toThrow(/another JobManager leads now/);
+  });
+
   it('is not changed by a leader that was deposed', async () => {
     const files = await storage();
     const deposed = new SubmittedJobs(files, DIRECTORY, 'one');

@@ -1,7 +1,7 @@
 /**
  * The jobs that a cluster runs, kept where the next leader finds them: a register with the list, beside it the programs.
  *
- *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, defaults, … }] }
+ *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, defaults, requirements, … }] }
  *                /<hash>.program      a program's module
  *
  * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
@@ -12,6 +12,7 @@ import type { Register } from '../checkpoint/register.js';
 import { sealJson, unsealJson } from '../checkpoint/sealed-json.js';
 import { MillstreamError } from '../common/errors.js';
 import type { ArtifactModule } from './control-messages.js';
+import type { ResourceRequirements } from './gateway/job-info.js';
 import { moduleHash } from './program-modules.js';
 
 /** A job as it was submitted. */
@@ -27,6 +28,8 @@ export interface SubmittedJob {
   readonly defaults: Readonly<Record<string, unknown>>;
   readonly from: string | undefined;
   readonly allowNonRestoredState: boolean;
+  /** Bounds of its vertices' parallelism, where they have been changed since. */
+  readonly requirements?: ResourceRequirements | undefined;
 }
 
 const FORMAT = 'millstream.jobs';
@@ -81,6 +84,14 @@ export class SubmittedJobs {
 
   async remove(id: string): Promise<void> {
     await this.next(async () => await this.removeNow(id));
+  }
+
+  /** The job goes on with these bounds under the next leader, too. */
+  async require(id: string, requirements: ResourceRequirements): Promise<void> {
+    await this.next(async () => {
+      if (!this.jobs.some((job) => job.id === id)) return;
+      await this.change(this.jobs.map((job) => (job.id === id ? { ...job, requirements } : job)));
+    });
   }
 
   private async next(work: () => Promise<void>): Promise<void> {

@@ -42,6 +42,13 @@ export interface TaskManagerObserver {
   stale(type: string, key: AttemptKey): void;
 }
 
+/** Where a TaskManager keeps copies of state files. */
+export interface LocalStateDirectories {
+  pathOf(run: string): string;
+  /** The run is over. Never throws. */
+  remove(run: string): void;
+}
+
 /** What a {@link TaskManager} needs. */
 export interface TaskManagerOptions {
   readonly description: TaskManagerDescription;
@@ -52,6 +59,10 @@ export interface TaskManagerOptions {
   readonly findLeader: () => Promise<NetworkAddress>;
   readonly startSlot: AttemptShareOptions['startSlot'];
   readonly exchange: AttemptShareOptions['exchange'];
+  /** Heap of slots that do not say it themselves. Default: Node's limit. */
+  readonly slotHeapBytes?: number | undefined;
+  /** Copies of state files on this machine. Default: none are made. */
+  readonly localState?: LocalStateDirectories | undefined;
   readonly observer: TaskManagerObserver;
   /** Measures its process. Default: nothing is known of it. */
   readonly measure?: () => Promise<ProcessFigures>;
@@ -197,6 +208,9 @@ export class TaskManager {
       case 'close':
         void this.close(message.key);
         break;
+      case 'forget':
+        this.options.localState?.remove(message.run);
+        break;
       case 'kill':
         void this.end(message.key, 'it was ended');
         break;
@@ -226,6 +240,8 @@ export class TaskManager {
         clock: options.clock,
         startSlot: options.startSlot,
         exchange: options.exchange,
+        slotHeapBytes: options.slotHeapBytes,
+        localStateDirectory: options.localState?.pathOf,
         listener: {
           message: (slot, message) => this.send({ type: 'report', key, slot, message }),
           lost,

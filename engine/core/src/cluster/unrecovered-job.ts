@@ -3,6 +3,7 @@ import type { Clock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { Plan } from '../plan/plan.js';
+import type { ResourceRequirements } from './gateway/job-info.js';
 import { JobFactsCollector } from './job-facts.js';
 import { type RunSettings, runSettings } from './job-settings.js';
 import type { SubmittedJob } from './submitted-jobs.js';
@@ -14,8 +15,9 @@ export class UnrecoveredJob {
   readonly configuration: Readonly<Record<string, string>>;
   /** Of the options that it was submitted with; what its program sets is not known. */
   readonly settings: RunSettings;
+  readonly requirements: ResourceRequirements;
 
-  constructor({ id, name = id, options }: SubmittedJob, error: MillstreamError, clock: Clock) {
+  constructor({ id, name = id, options, requirements = {} }: SubmittedJob, error: MillstreamError, clock: Clock) {
     this.id = id;
     this.name = name;
     // Without its program it has no graph.
@@ -25,6 +27,7 @@ export class UnrecoveredJob {
     this.facts.ended('FAILED');
     this.configuration = Object.fromEntries(Object.entries(options).map(([key, value]) => [key, String(value)]));
     this.settings = settingsOf(options);
+    this.requirements = requirements;
   }
 }
 

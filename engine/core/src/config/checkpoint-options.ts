@@ -93,14 +93,12 @@ export const CHECKPOINT_OPTIONS = {
     type: 'boolean',
     default: false,
     scope: 'job',
-    pending: true,
-    doc: 'Whether TaskManagers also keep the state of the last checkpoint on their own disk.',
+    doc: 'Whether TaskManagers also keep the files of keyed state of the last checkpoint on their own disk.',
   },
   'execution.checkpointing.local-backup.dirs': {
     type: 'text',
     scope: 'taskmanager',
-    pending: true,
-    doc: 'Directory of these copies. Not set: in the working directory of the TaskManager.',
+    doc: 'Directory of these copies. Not set: in io.tmp.dirs.',
   },
   'execution.state-recovery.path': {
     type: 'text',
@@ -124,7 +122,6 @@ export const CHECKPOINT_OPTIONS = {
     type: 'boolean',
     default: false,
     scope: 'job',
-    pending: true,
     doc: 'Whether a restart reads the copy of the state on the disk of the TaskManager, where there is one.',
   },
 } as const;

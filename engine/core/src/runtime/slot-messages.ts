@@ -38,6 +38,10 @@ export interface SlotPlan {
   readonly restore: { readonly [vertexId: string]: { readonly [subtask: number]: SubtaskRestore } };
   /** Sample the longest delay of the slot's loop every ms. */
   readonly sampleDelays: boolean;
+  /** What its thread is limited to; undefined: as its machine says. */
+  readonly heapBytes: number | undefined;
+  /** Whether copies of state files are made on the machine, and read after a restart. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
 }
 
 /** What the slots of an attempt on one machine share. */
@@ -50,7 +54,10 @@ export interface SlotMemory {
   readonly wakeIndexes: readonly number[];
 }
 
-export interface SlotDeployment extends SlotPlan, SlotMemory {}
+export interface SlotDeployment extends SlotPlan, SlotMemory {
+  /** Where copies of the run's state files lie on this machine; undefined: nowhere. */
+  readonly localStateDirectory: string | undefined;
+}
 
 export type ToSlot =
   | { readonly type: 'deploy'; readonly deployment: SlotDeployment }

@@ -24,6 +24,7 @@ import type { JobProgram } from '../plan/plan.js';
 import { collectImplementation } from './collect-sink.js';
 import { DelaySampler } from './delay-sampler.js';
 import { ChannelFactory } from './deployment.js';
+import { type LocalState, openLocalState } from './local-state-of-slot.js';
 import { evaluateArtifact, type ProgramArtifact } from './program-artifact.js';
 import { serializeError } from './serialize-error.js';
 import { Slot } from './slot.js';
@@ -48,6 +49,7 @@ class SlotWorker {
   private readonly clock: Clock = systemClock;
   private readonly disk: Disk = nodeDisk;
   private slot: Slot | undefined;
+  private local: LocalState | undefined;
   private wakeWord: Int32Array = new Int32Array(new SharedArrayBuffer(4));
   private wakeIndex = 0;
   private sampler: DelaySampler | undefined;
@@ -81,11 +83,13 @@ class SlotWorker {
       return;
     }
     this.slot?.handle(message);
+    if (message.type === 'complete') this.local?.completed(message);
     if (message.type === 'start') this.driving = this.drive();
     this.wakeSelf();
   }
 
   private send(message: FromSlot): void {
+    if (message.type === 'acknowledged') this.local?.acknowledged(message.snapshot);
     parentPort?.postMessage(message);
   }
 
@@ -98,7 +102,7 @@ class SlotWorker {
     this.wakeWord = new Int32Array(deployment.wakeWords);
     this.wakeIndex = deployment.wakeIndexes[deployment.slot] as number;
     const program = await evaluateArtifact(this.artifact);
-    const storage = await this.openStorage(deployment.checkpointDirectory);
+    const storage = await this.openStorage(deployment);
     const slot = new Slot({
       clock: this.clock,
       send: (message) => this.send(message),
@@ -124,12 +128,14 @@ class SlotWorker {
     this.send({ type: 'deployed' });
   }
 
-  private async openStorage(directory: string | undefined): Promise<CheckpointStorage | undefined> {
+  private async openStorage(deployment: SlotDeployment): Promise<CheckpointStorage | undefined> {
+    const directory = deployment.checkpointDirectory;
     if (directory === undefined) return undefined;
+    this.local = await openLocalState(deployment, this.disk);
     const random = seededRandom(entropySeed());
     const files = new FileSystems({ disk: this.disk, clock: this.clock, random, options: this.storage ?? {} });
     await files.open(directory);
-    return new CheckpointStorage(files, directory);
+    return new CheckpointStorage(files, directory, this.local?.copies);
   }
 
   private async buildTasks(
