@@ -128,6 +128,14 @@ export class SlotPool {
 
   /** Slots at once, before all who wait; undefined if there are not enough. */
   take(request: SlotRequest): SlotLease | undefined {
+    const hadSlots = this.kept.has(request.job);
+    const lease = this.allocate(request);
+    // It may have taken less than was kept for its job: the rest is for others.
+    if (lease !== undefined && hadSlots) this.changed();
+    return lease;
+  }
+
+  private allocate(request: SlotRequest): SlotLease | undefined {
     const { job, profiles } = request;
     const former = this.formerHosts.get(job);
     const kept = this.kept.get(job);
@@ -153,7 +161,7 @@ export class SlotPool {
 
   private changed(): void {
     for (let next = this.waiters[0]; next !== undefined; next = this.waiters[0]) {
-      const lease = this.take(next.request);
+      const lease = this.allocate(next.request);
       if (lease === undefined) break;
       this.waiters.shift();
       next.timer.cancel();
