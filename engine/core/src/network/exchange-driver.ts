@@ -1,8 +1,8 @@
 /**
  * Drives an exchange: pumps when a slot has bumped the wake word of the TaskManager's main thread. A driver, and not logic.
  *
- *     asleep (waitAsync) ──word──▶ pump ──▶ event loop ─▶ pump ─▶ …
- *        ▲                          │ under load: nap, event loop, pump, …
+ *     asleep (waitAsync) ──word──▶ pump ─▶ event loop ─▶ pump ─▶ …
+ *        ▲                          │ under load: event loop ─▶ nap, pump ─▶ …
  *        └── nothing to move, or ───┘
  *            some naps in vain
  *
@@ -88,14 +88,21 @@ export class ExchangeDriver {
     }
     if (depth > MANY_FRAMES) {
       // At once: others wait for room.
+      setImmediate(this.round);
     } else if (this.isLoaded && this.naps < NAPS_MAX) {
-      this.naps++;
-      Atomics.wait(this.quiet, 0, 0, this.napMs);
-    } else if (!moved) {
+      // After the event loop's turn, in which connections write what they were given.
+      setImmediate(this.nap);
+    } else if (moved) {
+      setImmediate(this.round);
+    } else {
       this.sleep(seen);
-      return;
     }
-    setImmediate(this.round);
+  };
+
+  private readonly nap = (): void => {
+    this.naps++;
+    Atomics.wait(this.quiet, 0, 0, this.napMs);
+    this.round();
   };
 
   private sleep(seen: number): void {
