@@ -84,6 +84,16 @@ describe('SIGTERM', () => {
     await cluster.millstream('cancel', id);
   }, 60_000);
 
+  it('of a TaskManager whose function does not return ends it after a time', async () => {
+    await cluster.start(1, { 'cluster.services.shutdown-timeout': '300 ms' });
+    const log = join(cluster.directory, 'log');
+    await cluster.run('closing', {}, '--', '--log', log, '--block', '3');
+    await written(log, 'block');
+    const taskManager = cluster.taskManagers[0] as ClusterProcess;
+    expect(await taskManager.stop()).toBe(1);
+    expect(taskManager.log.at(-1)?.msg).toContain('cluster.services.shutdown-timeout');
+  }, 60_000);
+
   it('of the leader gives up its lease: a standby leads without waiting for it to lapse, and each record counts once', async () => {
     const options = {
       'high-availability.type': 'file',

@@ -1,5 +1,7 @@
 /** `millstream jobmanager` and `millstream taskmanager`: processes of a cluster. */
 import { MillstreamError } from 'millstream';
+import { systemClock } from 'millstream/cluster';
+import { FAILURE_EXIT_CODE } from './exit-codes.js';
 import { loadOptionalPackage } from './load-optional-package.js';
 import { WrongUsage } from './report-error.js';
 
@@ -41,7 +43,7 @@ export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
   const jobManager = await cluster.startJobManager(configuration, log).catch(asWrongUsage);
   const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
   log.info({ reason }, 'JobManager stops');
-  await jobManager.stop();
+  await inTime(configuration, log, jobManager.stop());
 }
 
 /** Runs until a signal. */
@@ -51,5 +53,16 @@ export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
   const log = cluster.createLog(configuration.options, 'taskmanager');
   const taskManager = await cluster.startTaskManager(configuration.options, log).catch(asWrongUsage);
   log.info({ reason: await stopped }, 'TaskManager stops');
-  await taskManager.stop();
+  await inTime(configuration, log, taskManager.stop());
+}
+
+/** A function that does not return, or a checkpoint that does not complete, keeps no process for ever. */
+async function inTime({ options }: Loaded, log: ReturnType<ClusterPackage['createLog']>, stopped: Promise<void>): Promise<void> {
+  const timeoutMs = options['cluster.services.shutdown-timeout'];
+  const timer = systemClock.schedule(timeoutMs, () => {
+    log.error({ timeoutMs }, 'not everything could be closed in time (cluster.services.shutdown-timeout): the process ends all the same');
+    process.exit(FAILURE_EXIT_CODE);
+  });
+  await stopped;
+  timer.cancel();
 }

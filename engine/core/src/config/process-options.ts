@@ -44,8 +44,7 @@ export const PROCESS_OPTIONS = {
     minimum: 1,
     default: '30 s',
     scope: 'cluster',
-    pending: true,
-    doc: 'How long a process takes to end after SIGTERM.',
+    doc: 'How long a process that was told to end may take to close what it has open; then it ends all the same.',
   },
   'cluster.rpc.message-size-max': {
     type: 'memory',
