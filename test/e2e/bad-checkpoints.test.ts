@@ -247,7 +247,8 @@ describe('a full disk', () => {
     let run: JobRun | undefined;
     const results = join(directory, 'results of the full disk');
     const failure = await runJob('keyed-sums', {
-      parameters: { records: `${RECORDS}`, rate: '8000', results },
+      // Slow enough for many checkpoints, however slow they are.
+      parameters: { records: `${RECORDS}`, rate: '500', results },
       options: { ...options(disk), 'restart-strategy.type': 'none' },
       onRun: (started) => {
         run = started;
@@ -270,12 +271,14 @@ describe('a full disk', () => {
     rmSync(join(disk, readdirSync(disk)[0] ?? ''), { recursive: true, force: true });
     let run: JobRun | undefined;
     const results = join(disk, 'results');
+    const until = join(directory, 'after the first checkpoint');
     const failure = await runJob('keyed-sums', {
-      parameters: { records: `${RECORDS}`, rate: '8000', results },
+      parameters: { records: `${RECORDS}`, results, until, free: '200' },
       options: { ...options(join(directory, 'checkpoints of full results')), 'restart-strategy.type': 'none' },
       onRun: (started) => {
         run = started;
       },
+      observer: { checkpointCompleted: () => writeFileSync(until, '') },
     }).catch((error: unknown) => error as Error);
     expect(failure).toMatchObject({
       code: 'DISK_FULL',

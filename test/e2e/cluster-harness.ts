@@ -1,12 +1,14 @@
 /** A cluster of real processes on this machine, for end-to-end tests. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ClusterClient, systemClock } from 'millstream/cluster';
+import { ClusterClient, type ClusterClientOptions, systemClock } from 'millstream/cluster';
 
-const COMMAND = fileURLToPath(new URL('../../node_modules/.bin/millstream', import.meta.url));
+/** Beside the package's code, wherever this file was compiled to. */
+const COMMAND = join(dirname(createRequire(import.meta.url).resolve('@millstream/cli')), '../bin/millstream.js');
 
 type Line = { readonly msg?: string; readonly [field: string]: unknown };
 
@@ -50,6 +52,20 @@ export class ClusterProcess {
     });
   }
 
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** Of a JobManager, by its log. */
+  get isLeading(): boolean {
+    return this.log.findLast(({ msg }) => msg === 'leading' || msg === 'leading no more')?.msg === 'leading';
+  }
+
+  /** Of a JobManager that has started. */
+  get restAddress(): string {
+    return String(this.log.find(({ msg }) => msg === 'JobManager started')?.rest);
+  }
+
   /** As `kill -9`. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
@@ -62,6 +78,16 @@ export class ClusterProcess {
   }
 }
 
+/** Runs `millstream <words>`; resolves with what it printed, rejects with its errors. */
+export async function millstream(...words: readonly string[]): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    execFile(process.execPath, [COMMAND, ...words], (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`millstream ${words.join(' ')}: ${stderr}`));
+    });
+  });
+}
+
 export class ClusterHarness {
   readonly directory: string;
   readonly taskManagers: ClusterProcess[] = [];
@@ -71,7 +97,11 @@ export class ClusterHarness {
   restAddress = '';
   private rpcPort = 0;
 
-  constructor() {
+  private readonly access: Pick<ClusterClientOptions, 'tls' | 'token'>;
+
+  /** `access`: of `client`; the command has its own from the environment. */
+  constructor(access: Pick<ClusterClientOptions, 'tls' | 'token'> = {}) {
+    this.access = access;
     this.directory = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
   }
 
@@ -80,7 +110,7 @@ export class ClusterHarness {
     const started = await this.jobManager.logged('JobManager started');
     this.rpcPort = Number(String(started.rpc).split(':').at(-1));
     this.restAddress = String(started.rest);
-    this.client = new ClusterClient({ addresses: [this.restAddress] });
+    this.client = new ClusterClient({ addresses: [this.restAddress], ...this.access });
     await Promise.all(Array.from({ length: taskManagers }, async () => await this.addTaskManager(options)));
   }
 
@@ -97,24 +127,23 @@ export class ClusterHarness {
     this.standbys.push(standby);
     const started = await standby.logged('JobManager started');
     this.restAddress = `${this.restAddress},${String(started.rest)}`;
-    this.client = new ClusterClient({ addresses: this.restAddress.split(',') });
+    this.client = new ClusterClient({ addresses: this.restAddress.split(','), ...this.access });
     return standby;
   }
 
   /** Runs `millstream <words>` against this cluster; resolves with what it printed, rejects with its errors. */
   async millstream(...words: readonly string[]): Promise<string> {
     const [command = '', ...rest] = words;
-    return await new Promise((resolve, reject) => {
-      execFile(process.execPath, [COMMAND, command, '--jobmanager', this.restAddress, ...rest], (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`millstream ${words.join(' ')}: ${stderr}`));
-      });
-    });
+    return await millstream(command, '--jobmanager', this.restAddress, ...rest);
   }
 
   /** Starts a job of test/jobs and returns its id. */
   async run(job: string, definitions: Readonly<Record<string, string | number>>, ...args: readonly string[]): Promise<string> {
-    const program = fileURLToPath(new URL(`../jobs/${job}.ts`, import.meta.url));
+    return await this.submit(fileURLToPath(new URL(`../jobs/${job}.ts`, import.meta.url)), definitions, ...args);
+  }
+
+  /** Starts the job of a program's file and returns its id. */
+  async submit(program: string, definitions: Readonly<Record<string, string | number>>, ...args: readonly string[]): Promise<string> {
     const options = Object.entries(definitions).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
     const flags = args.slice(0, args.indexOf('--') < 0 ? args.length : args.indexOf('--'));
     const own = args.slice(flags.length);

@@ -1,91 +1,9 @@
 /** A JobManager and TaskManagers in this process: real slot threads and rings, records between TaskManagers, a network in memory. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { JobManager, nodeDisk, ProgramModules, RelayingExchange, startSlot, systemClock, TaskManager } from 'millstream/cluster';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createMemoryNetwork } from './memory-network.js';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const clean of cleanups.splice(0).reverse()) await clean();
-});
-
-function directory(): string {
-  const path = mkdtempSync(join(tmpdir(), 'millstream-cluster-'));
-  cleanups.push(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-interface Cluster {
-  readonly jobManager: JobManager;
-  readonly taskManagers: TaskManager[];
-  readonly events: string[];
-}
-
-async function startCluster(slots: readonly number[]): Promise<Cluster> {
-  const network = createMemoryNetwork();
-  const events: string[] = [];
-  const clock = systemClock;
-  const jobManager = new JobManager({
-    clock,
-    disk: nodeDisk,
-    modules: new ProgramModules(join(directory(), 'modules')),
-    term: 1,
-    heartbeatIntervalMs: 1000,
-    heartbeatTimeoutMs: 10_000,
-    slotRequestTimeoutMs: 2000,
-    spread: 'fill',
-    observer: {
-      taskManagerRegistered: ({ id }) => events.push(`registered ${id}`),
-      taskManagerLost: ({ id }) => events.push(`lost ${id}`),
-      jobSubmitted: () => undefined,
-      jobEnded: () => undefined,
-      recoveryFailed: () => undefined,
-      refused: (_remote, error) => events.push(`refused ${error.code}`),
-    },
-  });
-  const listener = await network.listen({ host: 'localhost', port: 0 }, (connection) => jobManager.accept(connection));
-  const { address } = listener;
-  cleanups.push(() => listener.close());
-  cleanups.push(() => jobManager.stop());
-  const taskManagers: TaskManager[] = [];
-  for (const [index, count] of slots.entries()) {
-    const id = `tm-${index}`;
-    const exchange = new RelayingExchange({ taskManager: id, network, clock });
-    const data = await exchange.listen({ host: 'localhost', port: 0 });
-    const taskManager = new TaskManager({
-      description: {
-        id,
-        host: 'localhost',
-        data,
-        slots: count,
-        pid: process.pid,
-        hardware: { cpuCores: 1, physicalMemory: 1, freeMemory: 1 },
-      },
-      network,
-      clock,
-      modules: new ProgramModules(join(directory(), 'modules')),
-      findLeader: async () => address,
-      startSlot,
-      exchange,
-      observer: {
-        registered: () => undefined,
-        disconnected: () => undefined,
-        attemptOpened: () => undefined,
-        attemptEnded: () => undefined,
-        stale: () => undefined,
-      },
-    });
-    taskManager.start();
-    taskManagers.push(taskManager);
-    cleanups.push(async () => {
-      await taskManager.stop();
-      await exchange.close();
-    });
-  }
-  return { jobManager, taskManagers, events };
-}
+import { FileSystems, type JobManager, nodeDisk, randomToken, SubmittedJobs, seededRandom, systemClock } from 'millstream/cluster';
+import { describe, expect, it } from 'vitest';
+import { directory, type MemoryCluster, startCluster } from './memory-cluster.js';
 
 function program(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -113,7 +31,7 @@ function greatestSum(count: number): number {
 }
 
 async function submitSums(
-  cluster: Cluster,
+  cluster: MemoryCluster,
   count: number,
   options: Record<string, unknown>,
 ): Promise<{ out: string; job: Awaited<ReturnType<JobManager['submit']>> }> {
@@ -159,6 +77,42 @@ describe('a cluster', () => {
     expect(job.facts.state).toBe('FINISHED');
   });
 
+  it('forgets jobs that have ended when there are many, and none that runs', async () => {
+    const cluster = await startCluster([1], { endedJobs: { max: 2, keepMs: 3_600_000 } });
+    const ids: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const { job } = await submitSums(cluster, 10, {});
+      ids.push(job.id);
+      await job.ended;
+    }
+    const { job } = await submitSums(cluster, 10, { 'parallelism.default': 9 });
+    expect([...cluster.jobManager.jobs.keys()]).toEqual([...ids.slice(2), job.id]);
+    job.cancel();
+    await job.ended;
+  });
+
+  it('forgets a job that has finished before its last checkpoint goes', async () => {
+    const files = new FileSystems({ disk: nodeDisk, clock: systemClock, random: seededRandom(1) });
+    const submitted = new SubmittedJobs(files, directory(), 'leader');
+    const checkpoints = directory();
+    const left = (): string[] => readdirSync(checkpoints, { recursive: true }).map(String);
+    let atForgetting: string[] | undefined;
+    const { remove } = submitted;
+    submitted.remove = async (id) => {
+      atForgetting ??= left();
+      await remove.call(submitted, id);
+    };
+    const cluster = await startCluster([1], { submitted });
+    const { job } = await submitSums(cluster, 1000, { 'execution.checkpointing.dir': checkpoints });
+    await job.ended;
+    expect(job.facts.state).toBe('FINISHED');
+    expect(atForgetting?.filter((name) => name.endsWith('_metadata'))).toHaveLength(1);
+    expect(await submitted.load()).toEqual([]);
+    // Another leader may have read the record: its names stay taken.
+    expect(left().filter((name) => name.includes('chk-') || name.includes('shared'))).toEqual([]);
+    expect(left().some((name) => /\/job\.\d+$/.test(name))).toBe(true);
+  });
+
   it('deploys a job again when a TaskManager is gone, from its last checkpoint', async () => {
     const cluster = await startCluster([1, 1, 1]);
     const { job, out } = await submitSums(cluster, 3_000_000, {
@@ -174,8 +128,47 @@ describe('a cluster', () => {
     await cluster.taskManagers[Number(host?.slice(3))]?.stop();
     await job.ended;
     expect(cluster.events).toContain(`lost ${host}`);
-    expect(job.facts.restarts).toBe(1);
+    expect(job.facts.restarts, JSON.stringify(job.facts.exceptions.toInfo())).toBe(1);
     expect(job.facts.state).toBe('FINISHED');
     expect(results(out)).toHaveLength(3_000_000);
+  }, 60_000);
+});
+
+describe('a program that is being evaluated', () => {
+  it('takes files and the clock from itself only, not from the jobs that run', async () => {
+    const cluster = await startCluster([1, 1]);
+    const options = {
+      'execution.checkpointing.interval': 20,
+      'execution.checkpointing.dir': directory(),
+      'restart-strategy.type': 'none',
+    };
+    const { job } = await submitSums(cluster, 3_000_000, options);
+    await expect.poll(() => job.lastCheckpoint, { timeout: 20_000 }).toBeDefined();
+    const { completed } = job.facts.checkpoints.statistics().counts;
+    // It is being evaluated until the running job has had its checkpoints.
+    const name = `release${randomToken()}`;
+    const globals = globalThis as unknown as Record<string, () => void>;
+    const released = new Promise<void>((resolve) => {
+      globals[name] = resolve;
+    });
+    globals[`${name}Wait`] = (() => released) as () => void;
+    const slow = cluster.jobManager.submit({
+      content: program(`await globalThis.${name}Wait(); throw new Error('evaluated');`),
+      argv: ['slow.js'],
+      options: {},
+      run: {},
+    });
+    const refused = expect(slow).rejects.toThrow(/evaluated/);
+    await expect
+      .poll(() => job.facts.state === 'FINISHED' || job.facts.checkpoints.statistics().counts.completed > completed + 3, {
+        timeout: 20_000,
+      })
+      .toBe(true);
+    globals[name]?.();
+    await refused;
+    expect(job.facts.checkpoints.statistics().counts.failed).toBe(0);
+    await job.ended;
+    expect(job.facts.exceptions.latest).toBeUndefined();
+    expect(job.facts.state).toBe('FINISHED');
   }, 60_000);
 });

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await cluster.stop();
-}, 60_000);
+});
 
 function results(): string {
   return join(cluster.directory, 'results');
@@ -96,7 +96,7 @@ describe('a cluster of processes', () => {
     expectExactlyOnce();
     const { exceptionHistory } = await cluster.client.jobExceptions(id);
     expect(exceptionHistory.entries.length).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it('stops a job with a savepoint and resumes it from there at another parallelism', async () => {
     await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
@@ -111,7 +111,7 @@ describe('a cluster of processes', () => {
     const second = await cluster.run(name, { ...options, 'parallelism.default': 2 }, '--from', savepoint, ...parameters());
     expect(await ended(second)).toBe('FINISHED');
     expectExactlyOnce();
-  }, 60_000);
+  });
 
   it('rescales a running job, up and down', async () => {
     await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
@@ -130,6 +130,26 @@ describe('a cluster of processes', () => {
     release();
     expect(await ended(id)).toBe('FINISHED');
     expectExactlyOnce();
+  });
+
+  it('grows with its TaskManagers in reactive mode', async () => {
+    const reactive = {
+      'scheduler-mode': 'reactive',
+      'jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling': '0 s',
+      'jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout': '0 s',
+    };
+    await cluster.start(1, reactive);
+    const [name, options] = job(1);
+    const id = await cluster.run(name, options, ...parameters());
+    await completedCheckpoints(id, 2);
+    await cluster.addTaskManager({ 'taskmanager.numberOfTaskSlots': 2 });
+    const parallelism = async (): Promise<number[]> => (await cluster.client.job(id)).vertices.map((vertex) => vertex.parallelism);
+    while (!(await parallelism()).every((each) => each === 3)) await pause();
+    await completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
+    await expect(cluster.millstream('scale', id, '-p', '1')).rejects.toThrow(/it uses all slots that there are/);
+    release();
+    expect(await ended(id)).toBe('FINISHED');
+    expectExactlyOnce();
   }, 60_000);
 
   it('goes on under a standby when its JobManager was killed', async () => {
@@ -141,18 +161,22 @@ describe('a cluster of processes', () => {
     };
     await cluster.start(2, availability);
     const standby = await cluster.addJobManager(availability);
-    const [name, options] = job(2);
+    const [name, options] = job(1);
     const id = await cluster.run(name, options, ...parameters());
     await completedCheckpoints(id, 3);
+    await cluster.millstream('scale', id, '-p', '2');
+    await completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
     const pids = cluster.taskManagers.map(({ child }) => child.pid);
     await cluster.jobManager.kill();
     await standby.logged('leading');
     await completedCheckpoints(id, 2);
+    // It keeps the parallelism that it was given.
+    expect((await cluster.client.job(id)).vertices.map(({ parallelism }) => parallelism)).toEqual([2, 2, 2]);
     release();
     expect(await ended(id)).toBe('FINISHED');
     expectExactlyOnce();
     expect(cluster.taskManagers.map(({ child }) => (child.exitCode === null ? child.pid : undefined))).toEqual(pids);
-  }, 60_000);
+  });
 
   it('lists, shows and cancels jobs', async () => {
     await cluster.start(1);
@@ -163,5 +187,5 @@ describe('a cluster of processes', () => {
     expect(await cluster.millstream('info', id)).toMatch(/running-counts {2}RUNNING/);
     expect(await cluster.millstream('cancel', id)).toContain('state CANCELED');
     await expect(cluster.millstream('info', 'no-such-job')).rejects.toThrow(/no-such-job/);
-  }, 60_000);
+  });
 });

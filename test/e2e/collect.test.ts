@@ -37,7 +37,6 @@ describe('collecting from an endless stream', () => {
     const checkpoints = join(directory, 'checkpoints');
     const ended = await collect(settings.map((word) => (word === 'DIRECTORY' ? checkpoints : word)));
     expect(numbersIn(ended)).toEqual(first(300));
-    expect(ended.durationMs).toBeLessThan(20_000);
     if (existsSync(checkpoints)) expect(readdirSync(checkpoints)).toEqual([]);
   });
 

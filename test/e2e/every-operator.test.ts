@@ -1,5 +1,5 @@
 /** Every operator in one job: the same results at every parallelism, in every execution mode, and with a slot killed in mid-run. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobRun } from 'millstream/cluster';
@@ -15,12 +15,12 @@ async function run(
   name: string,
   parallelism: number,
   options: Omit<RunJobOptions, 'parameters'> = {},
-  rate = 0,
+  held: { readonly until?: string } = {},
 ): Promise<Map<string, number>> {
   const results = join(directory, name);
   const outcome = await runJob('every-operator', {
     ...options,
-    parameters: { records: `${RECORDS}`, rate: `${rate}`, results },
+    parameters: { records: `${RECORDS}`, results, ...held },
     options: { 'parallelism.default': parallelism, ...options.options },
   });
   expect(outcome.type).toBe('finished');
@@ -93,6 +93,7 @@ describe('every operator', () => {
     let running: JobRun | undefined;
     let completed = 0;
     let attempts = 0;
+    const until = join(directory, 'go on');
     const found = await run(
       'killed',
       2,
@@ -109,6 +110,7 @@ describe('every operator', () => {
         observer: {
           attemptStarted: () => {
             attempts++;
+            if (attempts === 2) writeFileSync(until, '');
           },
           checkpointCompleted: () => {
             completed++;
@@ -116,7 +118,7 @@ describe('every operator', () => {
           },
         },
       },
-      8000,
+      { until },
     );
     expect(attempts).toBe(2);
     expect(difference(reference, found)).toEqual([]);

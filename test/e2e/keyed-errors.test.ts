@@ -1,5 +1,5 @@
 /** Records that keyed operators refuse leave nothing behind: results, state and timers are those of the other records, exactly once. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobRun } from 'millstream/cluster';
@@ -18,10 +18,14 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function run(parallelism: number, rate: number, settings: Omit<RunJobOptions, 'parameters' | 'options'>): Promise<string[]> {
+async function run(
+  parallelism: number,
+  held: { readonly until?: string },
+  settings: Omit<RunJobOptions, 'parameters' | 'options'>,
+): Promise<string[]> {
   const results = join(directory, 'results');
   const outcome = await runJob('keyed-errors', {
-    parameters: { records: `${RECORDS}`, keys: `${KEYS}`, rate: `${rate}`, results },
+    parameters: { records: `${RECORDS}`, keys: `${KEYS}`, results, ...held },
     options: {
       'parallelism.default': parallelism,
       'execution.checkpointing.interval': '50 ms',
@@ -70,27 +74,34 @@ describe('keyed operators with onError', () => {
     [2, { codegen: false }],
     [1, { checked: true }],
   ] as const)('yield what the other records yield, at parallelism %i with %j', async (parallelism, settings) => {
-    expect(await run(parallelism, 0, { run: settings })).toEqual(expectedLines());
+    expect(await run(parallelism, {}, { run: settings })).toEqual(expectedLines());
   });
 
   it('do so with slots killed in mid-run', async () => {
     let started: JobRun | undefined;
     let attempts = 0;
     let completed = 0;
-    const lines = await run(2, 20_000, {
-      onRun: (jobRun) => {
-        started = jobRun;
-      },
-      observer: {
-        attemptStarted: () => {
-          attempts++;
-          completed = 0;
+    const until = join(directory, 'go on');
+    // However slow checkpoints are, the input has not ended before the second kill.
+    const lines = await run(
+      2,
+      { until },
+      {
+        onRun: (jobRun) => {
+          started = jobRun;
         },
-        checkpointCompleted: () => {
-          if (++completed === 2 && attempts <= 2) started?.killSlot(attempts % 2);
+        observer: {
+          attemptStarted: () => {
+            attempts++;
+            completed = 0;
+            if (attempts === 3) writeFileSync(until, '');
+          },
+          checkpointCompleted: () => {
+            if (++completed === 2 && attempts <= 2) started?.killSlot(attempts % 2);
+          },
         },
       },
-    });
+    );
     expect(attempts).toBe(3);
     expect(lines).toEqual(expectedLines());
   });

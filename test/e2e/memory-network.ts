@@ -10,7 +10,8 @@ class End implements Connection {
   private isClosed = false;
 
   send(message: Uint8Array): boolean {
-    const copy = message.slice();
+    // The sender uses the memory again, and `slice` of a Buffer copies nothing.
+    const copy = new Uint8Array(message);
     setImmediate(() => {
       if (!this.peer.isClosed) this.peer.listener.onMessage(copy);
     });

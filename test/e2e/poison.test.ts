@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runJob } from './run-job.js';
 
-/** Readers give up to 1024 records at once, and a barrier waits for them: checkpoints need several batches before the poison. */
 const RECORDS = 4000;
 const POISON = 3000;
+/** Those behind them wait for the first checkpoint, so that there is one before the poison. */
+const FREE = 2000;
 
 let directory: string;
 beforeEach(() => {
@@ -23,8 +24,9 @@ async function run(
   parameters: Record<string, string>,
 ): Promise<{ readonly error: Error & { readonly details?: unknown }; readonly restoredFrom: readonly (string | undefined)[] }> {
   const restoredFrom: (string | undefined)[] = [];
+  const until = join(directory, 'go on');
   const error = await runJob('poison', {
-    parameters: { records: `${RECORDS}`, poison: `${POISON}`, ...parameters },
+    parameters: { records: `${RECORDS}`, poison: `${POISON}`, until, free: `${FREE}`, ...parameters },
     options: {
       'parallelism.default': parallelism,
       'execution.checkpointing.interval': '20 ms',
@@ -33,7 +35,10 @@ async function run(
       'restart-strategy.fixed-delay.attempts': 20,
       'restart-strategy.fixed-delay.delay': '1 ms',
     },
-    observer: { attemptStarted: (_attempt, _graph, from) => restoredFrom.push(from) },
+    observer: {
+      attemptStarted: (_attempt, _graph, from) => restoredFrom.push(from),
+      checkpointCompleted: () => writeFileSync(until, ''),
+    },
   }).then(
     () => expect.unreachable('the job finished'),
     (failure: unknown) => failure as Error,
@@ -50,7 +55,7 @@ describe('a record that fails in every attempt', () => {
     const file = join(directory, 'items.jsonl');
     writeFileSync(file, Array.from({ length: RECORDS }, (_, index) => `${JSON.stringify({ index })}\n`).join(''));
     const { error, restoredFrom } = await run(parallelism, { source, file });
-    expect(error).toMatchObject({ code: 'POISON_RECORD', details: { operator: 'slow', position: expect.stringContaining(position) } });
+    expect(error).toMatchObject({ code: 'POISON_RECORD', details: { operator: 'first', position: expect.stringContaining(position) } });
     expect(error.message).toMatch(/item 3000\. Correct the program/);
     expect(restoredFrom.length).toBe(4);
     // Else it would have been counted from the same place each time.

@@ -1,5 +1,5 @@
 /** Instances of a registered class survive the way between slots, state, checkpoints, restores and rescaling; others are refused. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobRun } from 'millstream/cluster';
@@ -18,8 +18,13 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-function parameters(rate = 0): Record<string, string> {
-  return { records: `${RECORDS}`, rate: `${rate}`, results: join(directory, 'results') };
+function parameters(): Record<string, string> {
+  return { records: `${RECORDS}`, results: join(directory, 'results') };
+}
+
+/** In each attempt all but a quarter of the records waits for this file: however slow checkpoints are, the input has not ended before. */
+function held(): { readonly until: string } {
+  return { until: join(directory, 'go on') };
 }
 
 function options(parallelism: number): Record<string, unknown> {
@@ -94,7 +99,7 @@ describe('instances of a registered class', () => {
     let attempts = 0;
     let completed = 0;
     const outcome = await runJob('registered-classes', {
-      parameters: parameters(15_000),
+      parameters: { ...parameters(), ...held() },
       options: options(2),
       onRun: (started) => {
         run = started;
@@ -103,6 +108,7 @@ describe('instances of a registered class', () => {
         attemptStarted: () => {
           attempts++;
           completed = 0;
+          if (attempts === 3) writeFileSync(held().until, '');
         },
         checkpointCompleted: () => {
           if (++completed === 2 && attempts <= 2) run?.killSlot(attempts % 2);
@@ -118,7 +124,7 @@ describe('instances of a registered class', () => {
     let run: JobRun | undefined;
     let completed = 0;
     const stopped = await runJob('registered-classes', {
-      parameters: parameters(15_000),
+      parameters: { ...parameters(), ...held() },
       options: options(2),
       onRun: (started) => {
         run = started;

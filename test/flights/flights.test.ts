@@ -65,7 +65,7 @@ describe('the flights job', () => {
     const end = await run('crash', {
       parallelism: 2,
       atCheckpoint: (count, handle) => {
-        if (count === 5) handle.killSlot(0);
+        if (count === 2) handle.killSlot(0);
       },
       atRestart: () => restarts++,
     });
@@ -82,7 +82,7 @@ describe('the flights job', () => {
     const stopped = await run(name, {
       parallelism: before,
       atCheckpoint: (count, handle) => {
-        if (count === 5) handle.stop();
+        if (count === 2) handle.stop();
       },
     });
     if (stopped.outcome?.type !== 'stopped') throw new Error(`Expected a stopped run, got ${stopped.outcome?.type}`);

@@ -55,7 +55,10 @@ const job: JobDefinition = defineJob(
       .process(() => new Recorder(log, close === 'throws'))
       .map((value) => {
         if (value === Number(fail)) throw new Error(`number ${value}`);
-        if (value === Number(block)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+        if (value === Number(block)) {
+          appendFileSync(log, 'block\n');
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+        }
         return value;
       })
       .name('check')

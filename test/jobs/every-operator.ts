@@ -2,7 +2,7 @@
  * A job with every operator of the API, whose results do not depend on parallelism, execution mode or failures: each branch writes lines
  * `{ branch, … }` that are determined by the input alone (compared as a multiset).
  *
- * Parameters: records, rate (records per second, 0: unlimited), results (directory).
+ * Parameters: records, results (directory), until (a file that half of the records wait for).
  */
 import {
   AggregatingStateDescriptor,
@@ -34,6 +34,7 @@ import {
   TumblingEventTimeWindows,
   WatermarkStrategy,
 } from 'millstream';
+import { heldSource } from './held-source.js';
 
 interface Event {
   readonly id: number;
@@ -162,9 +163,7 @@ class Scale extends KeyedBroadcastProcessFunction<string, Event, number, Line> {
 const job: JobDefinition = defineJob(
   (env, params) => {
     const records = Number(params.records ?? 20_000);
-    const rate = Number(params.rate ?? 0);
     const results = params.results ?? 'results/every-operator';
-    const options = rate > 0 ? { recordsPerSecond: rate } : {};
     const generate = (index: number): Event => ({
       id: index,
       key: `key-${(index * 31) % 17}`,
@@ -172,7 +171,8 @@ const job: JobDefinition = defineJob(
       value: (index * 7919) % 1000,
     });
     const strategy = WatermarkStrategy.forBoundedOutOfOrderness<Event>(100).withTimestampAssigner((event) => event.time);
-    const events = env.fromSource(new DataGeneratorSource<Event>(generate, records, options), strategy, 'events').uid('events');
+    const source = heldSource(new DataGeneratorSource<Event>(generate, records), records / 2, params.until);
+    const events = env.fromSource(source, strategy, 'events').uid('events');
     const factors = env.fromElements(3, 4, 5).uid('factors');
 
     const even = events.process(() => new SplitOdd()).uid('split');

@@ -27,6 +27,8 @@ class HeldReader<T, SplitT extends SourceSplit> implements SourceReader<T, Split
   readonly #file: string;
   #free: number;
   #isReleased = false;
+  /** The last `poll` did not ask the reader. */
+  #wasHeld = false;
 
   constructor(reader: SourceReader<T, SplitT>, context: SourceReaderContext, free: number, file: string) {
     this.#reader = reader;
@@ -53,14 +55,20 @@ class HeldReader<T, SplitT extends SourceSplit> implements SourceReader<T, Split
   }
 
   poll(batch: SourceBatch<T>, limit: number): PollStatus {
-    if (this.#isHeld()) return 'nothing';
+    this.#wasHeld = this.#isHeld();
+    if (this.#wasHeld) return 'nothing';
     const status = this.#reader.poll(batch, this.#isReleased ? limit : Math.min(limit, this.#free));
     this.#free -= batch.count;
     return status;
   }
 
+  describePosition(index: number): string {
+    return this.#reader.describePosition?.(index) ?? `record ${index} of the batch`;
+  }
+
   whenAvailable(): Promise<void> {
-    if (!this.#isHeld()) return this.#reader.whenAvailable();
+    // Not whether it is held now: the reader has nothing to say of what it was not asked for.
+    if (!this.#wasHeld) return this.#reader.whenAvailable();
     return new Promise((resolve) => {
       this.#context.clock.schedule(LOOK_MS, resolve);
     });

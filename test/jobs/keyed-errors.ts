@@ -2,7 +2,7 @@
  * Keyed operators with `onError` whose functions throw for every seventh record, after they have changed state and emitted: for tests that
  * nothing is left of these records but the record itself in the side output.
  *
- * Parameters: records, keys, rate (per second, 0: unlimited), results (directory).
+ * Parameters: records, keys, results (directory), until (a file that records wait for, all but a quarter in each attempt).
  */
 import {
   type Collector,
@@ -26,6 +26,7 @@ import {
   ValueStateDescriptor,
   WatermarkStrategy,
 } from 'millstream';
+import { heldSource } from './held-source.js';
 
 interface Event {
   readonly key: number;
@@ -78,13 +79,10 @@ class Running extends KeyedProcessFunction<number, Event, Line> {
 
 const job: JobDefinition = defineJob(
   (env, params) => {
-    const rate = Number(params.rate ?? 0);
+    const records = Number(params.records ?? 1000);
     const keys = Number(params.keys ?? 20);
-    const source = new DataGeneratorSource<Event>(
-      (index) => ({ key: index % keys, id: index, at: index }),
-      Number(params.records ?? 1000),
-      rate > 0 ? { recordsPerSecond: rate } : {},
-    );
+    const generator = new DataGeneratorSource<Event>((index) => ({ key: index % keys, id: index, at: index }), records);
+    const source = heldSource(generator, records / 4, params.until);
     const watermarks = WatermarkStrategy.forMonotonousTimestamps<Event>().withTimestampAssigner((event) => event.at);
     const events = env.fromSource(source, watermarks, 'events').uid('events').keyBy('key');
     const running = events

@@ -3,7 +3,8 @@
  * was complete.
  *
  * Parameters: records, rate (per second, 0: unlimited), results (directory), state ('value', 'schema', 'schema with text', 'list'),
- * poison (the record that fails; none), max-parallelism (of the sums), until (a file that the last half of the records waits for).
+ * poison (the record that fails; none), max-parallelism (of the sums), until (a file that records wait for), free (how many of each attempt
+ * do not; half of them).
  */
 import {
   type Collector,
@@ -87,7 +88,7 @@ const job: JobDefinition = defineJob(
     );
     const kind = params.state ?? 'value';
     const sums = env
-      .fromSource(heldSource(source, records / 2, params.until), WatermarkStrategy.noWatermarks<Event>(), 'events')
+      .fromSource(heldSource(source, Number(params.free ?? records / 2), params.until), WatermarkStrategy.noWatermarks<Event>(), 'events')
       .uid('events')
       .map((event) => {
         if (event.amount === poison) throw new Error(`event ${poison} is poison`);

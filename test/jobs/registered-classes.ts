@@ -2,7 +2,8 @@
  * Instances of a registered class everywhere: in records between slots, in all kinds of keyed state, in windows, in broadcast state, in
  * calls that are in flight. What comes out can be told from the input alone, whatever the parallelism.
  *
- * Parameters: records, rate (per second, 0: unlimited), results (directory), register ('no': the class is not registered).
+ * Parameters: records, results (directory), register ('no': the class is not registered), until (a file that records wait for, all but a
+ * quarter in each attempt).
  */
 import { setImmediate as immediate } from 'node:timers/promises';
 import {
@@ -28,6 +29,7 @@ import {
   ValueStateDescriptor,
   WatermarkStrategy,
 } from 'millstream';
+import { heldSource } from './held-source.js';
 
 /** What it holds no copy of fields gets hold of: only its codec knows it. */
 export class Money {
@@ -114,8 +116,8 @@ const job: JobDefinition = defineJob(
     if (params.register !== 'no') {
       env.registerClass('Money', Money, { encode: (money) => money.cents, decode: (cents) => new Money(cents) });
     }
-    const rate = Number(params.rate ?? 0);
-    const source = new DataGeneratorSource(payment, Number(params.records ?? 1000), rate > 0 ? { recordsPerSecond: rate } : {});
+    const records = Number(params.records ?? 1000);
+    const source = heldSource(new DataGeneratorSource(payment, records), records / 4, params.until);
     const watermarks = WatermarkStrategy.forMonotonousTimestamps<Payment>().withTimestampAssigner((each) => each.at);
     const payments = env.fromSource(source, watermarks, 'payments').uid('payments').rebalance();
     const fees = env.fromElements(...Array.from({ length: FEE_COUNT }, (_, index) => new Money(index)));

@@ -21,6 +21,7 @@ function findRoot(start: string): string {
 /** All files in text form. Walked, not asked of git: the tests also run where the project came as an archive. */
 export function projectFiles(): readonly ProjectFile[] {
   const ignored = readFileSync(join(PROJECT_ROOT, '.gitignore'), 'utf8').split('\n');
+  // In a work tree beside another, .git is a file that says where that is.
   const directories = new Set(['.git', ...ignored.filter((line) => line.endsWith('/')).map((line) => line.slice(0, -1))]);
   const endings = ignored.filter((line) => line.startsWith('*.')).map((line) => line.slice(1));
   const files: ProjectFile[] = [];
@@ -29,7 +30,7 @@ export function projectFiles(): readonly ProjectFile[] {
       const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
       if (entry.isDirectory()) {
         if (!directories.has(entry.name)) visit(path);
-      } else if (entry.isFile() && !endings.some((ending) => entry.name.endsWith(ending))) {
+      } else if (entry.isFile() && entry.name !== '.git' && !endings.some((ending) => entry.name.endsWith(ending))) {
         const text = readFileSync(join(PROJECT_ROOT, path), 'utf8');
         if (!text.includes('\0')) files.push({ path, text });
       }

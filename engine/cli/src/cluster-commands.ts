@@ -1,39 +1,24 @@
 /** Commands that ask a running cluster: list, info, cancel, stop, savepoint, and `run --jobmanager`. */
 import { basename } from 'node:path';
-import { MillstreamError } from 'millstream';
-import {
-  type AsynchronousOperation,
-  ClusterClient,
-  ENDED_JOB_STATES,
-  type FailedOperation,
-  type JobState,
-  systemClock,
-} from 'millstream/cluster';
+import { type ErrorCode, MillstreamError } from 'millstream';
+import { type ClusterClient, ENDED_JOB_STATES, type ExceptionInfo, type JobState, systemClock } from 'millstream/cluster';
 import { bundleForCluster } from './bundle.js';
+import { type ConnectionFlags, clusterClient } from './client-configuration.js';
 import { WrongUsage } from './report-error.js';
 
 /** Options that all these commands have. */
-export interface ClusterFlags {
-  readonly jobmanager?: string;
+export interface ClusterFlags extends ConnectionFlags {
   readonly json?: true;
 }
 
 const POLL_MS = 200;
-const DEFAULT_ADDRESS = 'localhost:8081';
-
-/** Where REST is: `host:port`, or a URL. */
-export function clusterClient({ jobmanager = DEFAULT_ADDRESS }: ClusterFlags): ClusterClient {
-  const token = process.env.MILLSTREAM_TOKEN;
-  const addresses = jobmanager.split(',').map((each) => (each.includes('://') ? each : `http://${each}`));
-  return new ClusterClient({ addresses, ...(token !== undefined && { token }) });
-}
 
 function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 export async function listCommand(flags: ClusterFlags): Promise<void> {
-  const jobs = await clusterClient(flags).jobsOverview();
+  const jobs = await (await clusterClient(flags)).jobsOverview();
   if (flags.json === true) return print(jobs);
   if (jobs.length === 0) process.stdout.write('No jobs.\n');
   for (const job of jobs) {
@@ -42,7 +27,7 @@ export async function listCommand(flags: ClusterFlags): Promise<void> {
 }
 
 export async function infoCommand(job: string, flags: ClusterFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const details = await client.job(job);
   if (flags.json === true) return print(details);
   process.stdout.write(`${details.name}  ${details.state}  ${(details.duration / 1000).toFixed(1)} s\n`);
@@ -54,15 +39,25 @@ export async function infoCommand(job: string, flags: ClusterFlags): Promise<voi
 }
 
 export async function cancelCommand(job: string, flags: ClusterFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   await client.cancelJob(job);
   report(flags, { job, state: await endOf(client, job) });
 }
 
-export async function savepointCommand(job: string, directory: string | undefined, flags: ClusterFlags): Promise<void> {
-  const client = clusterClient(flags);
+export async function disposeCommand(path: string, job: string | undefined, flags: ClusterFlags): Promise<void> {
+  if (job !== undefined) throw new WrongUsage('Cannot take a savepoint and dispose of one at once: leave out the job, or --dispose.');
+  const client = await clusterClient(flags);
+  const trigger = await client.triggerSavepointDisposal({ 'savepoint-path': path });
+  await client.completed(async () => await client.savepointDisposalOperation(trigger));
+  report(flags, { disposed: path });
+}
+
+export async function savepointCommand(job: string | undefined, directory: string | undefined, flags: ClusterFlags): Promise<void> {
+  if (job === undefined)
+    throw new WrongUsage('Cannot take a savepoint: name the job to take it of, or one to remove with --dispose <path>.');
+  const client = await clusterClient(flags);
   const trigger = await client.triggerSavepoint(job, directory === undefined ? {} : { 'target-directory': directory });
-  const { location } = await completed(async () => await client.savepointOperation(job, trigger));
+  const { location } = await client.completed(async () => await client.savepointOperation(job, trigger));
   report(flags, { job, savepoint: location });
 }
 
@@ -70,17 +65,17 @@ export async function stopCommand(
   job: string,
   flags: ClusterFlags & { readonly savepointPath?: string; readonly drain?: true },
 ): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const trigger = await client.stopWithSavepoint(job, {
     ...(flags.savepointPath !== undefined && { targetDirectory: flags.savepointPath }),
     drain: flags.drain === true,
   });
-  const { location } = await completed(async () => await client.savepointOperation(job, trigger));
+  const { location } = await client.completed(async () => await client.savepointOperation(job, trigger));
   report(flags, { job, savepoint: location });
 }
 
 export async function scaleCommand(job: string, flags: ClusterFlags & { readonly parallelism: number }): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const [requirements, config] = await Promise.all([client.resourceRequirements(job), client.jobConfig(job)]);
   const before = Math.max(...Object.values(requirements).map(({ parallelism }) => parallelism.upperBound));
   const following = Object.entries(requirements).map(([id, { parallelism }]) => {
@@ -102,7 +97,7 @@ export interface SubmitFlags extends ClusterFlags {
 
 /** Bundles a program, uploads it and starts its job; unless detached, waits for the job's end. */
 export async function submitCommand(path: string, argv: readonly string[], flags: SubmitFlags): Promise<void> {
-  const client = clusterClient(flags);
+  const client = await clusterClient(flags);
   const content = new TextEncoder().encode(await bundleForCluster(path));
   const name = `${basename(path)
     .replace(/\.[cm]?[jt]sx?$/, '')
@@ -121,7 +116,17 @@ export async function submitCommand(path: string, argv: readonly string[], flags
   report(flags, { job, state });
   if (state === 'FINISHED') return;
   const newest = (await client.jobExceptions(job, 1)).exceptionHistory.entries[0];
-  throw new MillstreamError('JOB_STOPPED', `Job ${job} is ${state}. ${newest === undefined ? '' : newest.stacktrace}`.trimEnd());
+  if (state !== 'FAILED' || newest === undefined) throw new MillstreamError('JOB_STOPPED', `Job ${job} is ${state}.`);
+  throw jobFailure(job, newest);
+}
+
+/** What a job failed with, as if it had been thrown here: its code, and of its stack the lines that are the user's. */
+function jobFailure(job: string, { exceptionName, stacktrace }: ExceptionInfo): MillstreamError {
+  const [head = ''] = stacktrace.split(/\n\s+at /, 1);
+  const code = /^[A-Z][A-Z_]+$/.test(exceptionName) ? (exceptionName as ErrorCode) : 'INTERNAL';
+  const error = new MillstreamError(code, `Job ${job} has failed: ${head.replace(/^\w*Error: /, '')}`);
+  error.stack = stacktrace;
+  return error;
 }
 
 async function* chunksOf(content: Uint8Array): AsyncIterable<Uint8Array> {
@@ -132,19 +137,6 @@ async function endOf(client: ClusterClient, job: string): Promise<JobState> {
   for (;;) {
     const state = await client.jobStatus(job);
     if (ENDED_JOB_STATES.has(state)) return state;
-    await pause();
-  }
-}
-
-async function completed<T extends object>(look: () => Promise<AsynchronousOperation<T>>): Promise<T> {
-  for (;;) {
-    const { status, operation } = await look();
-    if (status.id === 'COMPLETED' && operation !== undefined) {
-      if ('failure-cause' in operation) {
-        throw new MillstreamError('CHECKPOINT_FAILED', (operation as FailedOperation)['failure-cause']['stack-trace']);
-      }
-      return operation as T;
-    }
     await pause();
   }
 }
@@ -161,9 +153,4 @@ function report(flags: ClusterFlags, facts: Readonly<Record<string, string>>): v
         .map(([name, value]) => `${name} ${value}`)
         .join('  ')}\n`,
     );
-}
-
-/** Flags that mean nothing without `--jobmanager`, or nothing with it. */
-export function checkSubmitFlags(flags: { readonly checkpointDir?: string; readonly check?: true }): void {
-  if (flags.check === true) throw new WrongUsage('Cannot run with --check on a cluster: checked mode is for the embedded driver.');
 }

@@ -1,5 +1,5 @@
 /** The command `millstream`: reads its words, and loads what they ask for. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CertsFlags } from './certs-command.js';
 import type { ClusterFlags } from './cluster-commands.js';
 import type { ConfigFlags } from './config-command.js';
@@ -42,6 +42,14 @@ program
   .option('--checkpoint-dir <directory>', 'where checkpoints go')
   .option('--checkpoint-interval <duration>', 'time between checkpoints, such as "10 s"')
   .option('--from <path>', 'start from a checkpoint, a savepoint or the latest checkpoint of a job directory')
+  .addOption(
+    new Option(
+      '--claim-mode <mode>',
+      'with --from: CLAIM makes the checkpoint part of the job, which removes it when it needs it no longer',
+    )
+      .choices(['NO_CLAIM', 'CLAIM'])
+      .default(undefined, 'NO_CLAIM'),
+  )
   .option('--allow-non-restored-state', 'leave state behind whose operator the program no longer has')
   .option('--check', 'deep-freeze records and compare state, to find programs that change what they must not (slow)')
   .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
@@ -131,7 +139,9 @@ function clusterCommand(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--jobmanager <host:port>', 'REST interface of the cluster (default: localhost:8081)')
+    .option('--jobmanager <host:port>', 'REST interface of the cluster, or of its JobManagers: one:8081,two:8081 (default: localhost:8081)')
+    .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
+    .option('-D, --define <key=value>', 'set an option of the client, may be repeated', keyValue)
     .option('--json', 'print JSON');
 }
 
@@ -154,12 +164,14 @@ clusterCommand('cancel', 'end a job at once; its completed checkpoints stay')
     await cancelCommand(job, flags);
   });
 
-clusterCommand('savepoint', 'take a savepoint of a running job')
-  .argument('<job>', 'id of the job')
+clusterCommand('savepoint', 'take a savepoint of a running job, or remove one')
+  .argument('[job]', 'id of the job')
   .argument('[directory]', 'where to put it (default: option execution.checkpointing.savepoint-dir)')
-  .action(async (job: string, directory: string | undefined, flags: ClusterFlags) => {
-    const { savepointCommand } = await import('./cluster-commands.js');
-    await savepointCommand(job, directory, flags);
+  .option('--dispose <path>', 'remove the savepoint in this directory instead, unless a job needs it')
+  .action(async (job: string | undefined, directory: string | undefined, flags: ClusterFlags & { dispose?: string }) => {
+    const { disposeCommand, savepointCommand } = await import('./cluster-commands.js');
+    if (flags.dispose !== undefined) await disposeCommand(flags.dispose, job, flags);
+    else await savepointCommand(job, directory, flags);
   });
 
 clusterCommand('scale', 'run a job on at another parallelism, from a checkpoint taken for it')
@@ -178,6 +190,17 @@ clusterCommand('stop', 'end a job with a savepoint to go on from')
     const { stopCommand } = await import('./cluster-commands.js');
     await stopCommand(job, flags);
   });
+
+const [asked, , ...words] = process.argv.slice(2);
+if (asked === 'completion' || asked === 'complete') {
+  const { addCompletion } = await import('./completion.js');
+  await addCompletion(program, words);
+} else {
+  program
+    .command('completion')
+    .description('print what a shell loads to complete commands, flags and jobs')
+    .argument('<shell>', 'bash, zsh or fish');
+}
 
 async function fail(error: unknown): Promise<void> {
   const { reportError } = await import('./report-error.js');

@@ -1,5 +1,7 @@
 /** `millstream jobmanager` and `millstream taskmanager`: processes of a cluster. */
 import { MillstreamError } from 'millstream';
+import { systemClock } from 'millstream/cluster';
+import { FAILURE_EXIT_CODE } from './exit-codes.js';
 import { loadOptionalPackage } from './load-optional-package.js';
 import { WrongUsage } from './report-error.js';
 
@@ -17,13 +19,16 @@ async function load(flags: ProcessFlags, purpose: string): Promise<{ readonly cl
   const cluster = await loadOptionalPackage('@millstream/cluster', purpose, async () => await import('@millstream/cluster'));
   const { loadConfiguration } = await import('@millstream/cluster/configuration');
   const sources = { file: flags.config, environment: process.env, definitions: flags.define };
-  const { configuration } = await loadConfiguration(sources).catch((error: unknown) => {
-    throw error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
-  });
+  const { configuration } = await loadConfiguration(sources).catch(asWrongUsage);
   return { cluster, configuration };
 }
 
-/** Resolves with the first signal to stop. */
+/** What a process cannot start with as it is configured: a port that is taken, a certificate that is none. */
+function asWrongUsage(error: unknown): never {
+  throw error instanceof MillstreamError && !error.retryable ? new WrongUsage(error.message, { cause: error }) : error;
+}
+
+/** Resolves with the first signal to stop. Called first of all: the first process of a container gets no signal that it does not listen to. */
 async function stopSignal(): Promise<string> {
   return await new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
@@ -32,21 +37,32 @@ async function stopSignal(): Promise<string> {
 
 /** Runs until a signal, or until somebody asks for the end through REST. */
 export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
+  const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a JobManager');
   const log = cluster.createLog(configuration.options, 'jobmanager');
-  const stopped = stopSignal();
-  const jobManager = await cluster.startJobManager(configuration, log);
+  const jobManager = await cluster.startJobManager(configuration, log).catch(asWrongUsage);
   const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
   log.info({ reason }, 'JobManager stops');
-  await jobManager.stop();
+  await inTime(configuration, log, jobManager.stop());
 }
 
 /** Runs until a signal. */
 export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
+  const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a TaskManager');
   const log = cluster.createLog(configuration.options, 'taskmanager');
-  const stopped = stopSignal();
-  const taskManager = await cluster.startTaskManager(configuration.options, log);
+  const taskManager = await cluster.startTaskManager(configuration.options, log).catch(asWrongUsage);
   log.info({ reason: await stopped }, 'TaskManager stops');
-  await taskManager.stop();
+  await inTime(configuration, log, taskManager.stop());
+}
+
+/** A function that does not return, or a checkpoint that does not complete, keeps no process for ever. */
+async function inTime({ options }: Loaded, log: ReturnType<ClusterPackage['createLog']>, stopped: Promise<void>): Promise<void> {
+  const timeoutMs = options['cluster.services.shutdown-timeout'];
+  const timer = systemClock.schedule(timeoutMs, () => {
+    log.error({ timeoutMs }, 'not everything could be closed in time (cluster.services.shutdown-timeout): the process ends all the same');
+    process.exit(FAILURE_EXIT_CODE);
+  });
+  await stopped;
+  timer.cancel();
 }

@@ -8,7 +8,7 @@ import { FAILURE_EXIT_CODE, USAGE_EXIT_CODE } from './exit-codes.js';
 /** Errors of the command line itself, not of a job. */
 const USAGE_ERRORS: ReadonlySet<string> = new Set(['PROGRAM_NOT_FOUND', 'INVALID_ARGUMENT']);
 
-/** An option on the command line that the engine refuses; its cause says why. */
+/** A command line that cannot be carried out as it was written: its cause says why, else its message. */
 export class WrongUsage extends Error {}
 
 const THIS_PACKAGE = fileURLToPath(new URL('..', import.meta.url));
@@ -16,7 +16,7 @@ const THIS_PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 /** Prints an error; returns the exit code that it stands for. */
 export function reportError(error: unknown): number {
   const wrongUsage = error instanceof WrongUsage;
-  const { code, message, frames } = describeError(wrongUsage ? error.cause : error, [THIS_PACKAGE]);
+  const { code, message, frames } = describeError(wrongUsage ? (error.cause ?? error.message) : error, [THIS_PACKAGE]);
   const head = `${colors.red(code === undefined ? 'error' : `error ${code}`)}: ${message}`;
   // What was written on the command line has no place in a program.
   const shown = wrongUsage ? [] : frames.map((frame) => colors.dim(`    ${frame}`));

@@ -1,6 +1,7 @@
 /** `millstream run`. */
 import { MillstreamError } from 'millstream';
 import { parseOptions, SIGNAL_EXIT_CODES, type StopSignal } from 'millstream/cluster';
+import { namesCluster, splitDefinitions } from './client-configuration.js';
 import { WrongUsage } from './report-error.js';
 import { runProgram } from './run-program.js';
 
@@ -10,9 +11,10 @@ export interface RunFlags {
   readonly checkpointDir?: string;
   readonly checkpointInterval?: string;
   readonly from?: string;
+  readonly claimMode?: 'NO_CLAIM' | 'CLAIM';
   readonly allowNonRestoredState?: true;
   readonly check?: true;
-  readonly define?: Record<string, string>;
+  readonly define?: Readonly<Record<string, string>>;
   readonly progress: boolean;
   readonly jobmanager?: string;
   readonly detached?: true;
@@ -21,11 +23,13 @@ export interface RunFlags {
 
 /** Runs a program; sets the process's exit code where a signal has ended its job without a checkpoint. */
 export async function runCommand(path: string, argv: string[], flags: RunFlags): Promise<void> {
-  if (flags.jobmanager !== undefined) {
-    const { checkSubmitFlags, submitCommand } = await import('./cluster-commands.js');
-    checkSubmitFlags(flags);
+  const { job, client } = splitDefinitions(flags.define);
+  const isCluster = await namesCluster({ ...flags, define: client });
+  checkFlags(flags, isCluster);
+  if (isCluster) {
+    const { submitCommand } = await import('./cluster-commands.js');
     const { parallelism: _, ...own } = flags;
-    await submitCommand(path, argv, { ...own, options: optionsOf(flags) });
+    await submitCommand(path, argv, { ...own, define: client, options: optionsOf({ ...flags, define: job }) });
     return;
   }
   const words = process.argv.slice(2);
@@ -35,7 +39,7 @@ export async function runCommand(path: string, argv: string[], flags: RunFlags):
     progress: flags.progress ? 'all' : 'notes',
     options: optionsOf(flags),
     run: {
-      allowNonRestoredState: flags.allowNonRestoredState ?? false,
+      ...(flags.allowNonRestoredState === true && { allowNonRestoredState: true }),
       checked: flags.check ?? false,
       ...(flags.from !== undefined && { from: flags.from }),
     },
@@ -47,11 +51,27 @@ export async function runCommand(path: string, argv: string[], flags: RunFlags):
   if (outcome?.type === 'cancelled' && signal !== undefined) process.exitCode = SIGNAL_EXIT_CODES[signal];
 }
 
+/** What has a meaning on one side only is not ignored on the other. */
+function checkFlags({ detached, json, check, progress }: RunFlags, isCluster: boolean): void {
+  const wrong = (flag: string, why: string): void => {
+    throw new WrongUsage(`Cannot use ${flag} ${why}`);
+  };
+  if (!isCluster) {
+    const why = 'without --jobmanager: the job runs in this process. Leave it out, or say where the cluster is.';
+    if (detached === true) wrong('--detached', why);
+    if (json === true) wrong('--json', why);
+    return;
+  }
+  if (check === true) wrong('--check', 'on a cluster: checked mode is for jobs in this process.');
+  if (!progress) wrong('--no-progress', 'on a cluster: progress is shown for jobs in this process only. Leave it out.');
+}
+
 function optionsOf(flags: RunFlags): Readonly<Record<string, unknown>> {
   return readOptions({
     ...(flags.checkpointDir !== undefined && { 'execution.checkpointing.dir': flags.checkpointDir }),
     ...(flags.checkpointInterval !== undefined && { 'execution.checkpointing.interval': flags.checkpointInterval }),
     ...(flags.parallelism !== undefined && { 'parallelism.default': flags.parallelism }),
+    ...(flags.claimMode !== undefined && { 'execution.state-recovery.claim-mode': flags.claimMode }),
     ...flags.define,
   });
 }

@@ -7,7 +7,8 @@ export { createMoment, type EvaluationMoment } from './api/evaluation-sandbox.js
 export type { JobExecutionResult, JobExecutor } from './api/job-executor.js';
 export { parseProgramArguments } from './api/program-arguments.js';
 export { FileSystems, type FileSystemsOptions } from './checkpoint/file-systems.js';
-export type { CompletedCheckpointReport } from './cluster/attempt-options.js';
+export { type StorageSettings, storageSettings } from './checkpoint/storage-options.js';
+export type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './cluster/attempt-options.js';
 export type { AttemptExchange, ExchangeRequest } from './cluster/attempt-share.js';
 export { ClusterClient, type ClusterClientOptions } from './cluster/cluster-client.js';
 export type { AttemptKey, TaskManagerDescription } from './cluster/control-messages.js';
@@ -28,6 +29,7 @@ export type {
   TaskCheckpointStatistics,
   VertexCheckpointStatistics,
 } from './cluster/gateway/checkpoint-info.js';
+export { VERSION_HEADER } from './cluster/gateway/cluster-connection.js';
 export type {
   AggregatedMetric,
   ClusterOverview,
@@ -101,7 +103,8 @@ export type { ClusterGateway, VertexReference } from './cluster/gateway.js';
 export { JobManager, type JobManagerObserver, type JobManagerOptions, type JobSubmission } from './cluster/job-manager.js';
 export { JobManagerModel } from './cluster/job-manager-model.js';
 export { JobMaster } from './cluster/job-master.js';
-export { JobRun, type JobRunOptions } from './cluster/job-run.js';
+export { JobRun } from './cluster/job-run.js';
+export type { JobRunOptions, RunObserver, RunOutcome } from './cluster/job-run-options.js';
 export { DEFAULT_CHECKPOINT_DIRECTORY, type RunOptions } from './cluster/job-settings.js';
 export { LeaderElection, type LeaderElectionListener } from './cluster/leader-election.js';
 export { LeaderLease } from './cluster/leader-lease.js';
@@ -115,11 +118,14 @@ export {
 } from './cluster/leadership.js';
 export { fileLeaseStore, type LeaseStore } from './cluster/lease-store.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';
+export { measureProcess, type ProcessFigures } from './cluster/process-figures.js';
 export { moduleHash, ProgramModules, type ProgramStore } from './cluster/program-modules.js';
+export { createProgramTrial, type ProgramTrial, type ProgramTrialOptions, type TrialRequest } from './cluster/program-trial.js';
 export { RelayingExchange, type RelayingExchangeOptions } from './cluster/relaying-exchange.js';
-export type { RunObserver, RunOutcome } from './cluster/run-observer.js';
+export type { AdaptiveSchedulerConfig } from './cluster/scheduling/adaptive-scheduler-state.js';
+export type { SchedulerSettings } from './cluster/scheduling/job-scheduler.js';
+export type { SlotSpread } from './cluster/scheduling/match-slots.js';
 export { startSlot } from './cluster/slot-handle.js';
-export type { SlotSpread } from './cluster/slot-pool.js';
 export { SIGNAL_EXIT_CODES, type StopSignal, type StopSignals, stopOnSignals } from './cluster/stop-signals.js';
 export { SubmittedJobs } from './cluster/submitted-jobs.js';
 export { TaskManager, type TaskManagerObserver, type TaskManagerOptions } from './cluster/task-manager.js';
@@ -132,7 +138,13 @@ export { environmentEntries } from './config/environment-entries.js';
 export type { OptionScalar, OptionScope } from './config/option-declaration.js';
 export { describeOrigin, type OptionEntry, type OptionOrigin } from './config/option-origin.js';
 export type { ResolvedOptions } from './config/options.js';
-export { type Configuration, type ConfigurationRow, configurationRows, resolveConfiguration } from './config/resolve-configuration.js';
+export {
+  type Configuration,
+  type ConfigurationRow,
+  configurationRows,
+  jobOptions,
+  resolveConfiguration,
+} from './config/resolve-configuration.js';
 export { parseOptions } from './config/resolve-options.js';
 export { buildJobGraph } from './plan/build-job-graph.js';
 export { explainJobGraph, explainPlan } from './plan/explain.js';

@@ -14,6 +14,7 @@ export type { KeyedStream } from './api/keyed-stream.js';
 export type { OnErrorPolicy } from './api/operator-settings.js';
 export type { Received } from './api/received.js';
 export type { SingleOutputStreamOperator } from './api/single-output-stream-operator.js';
+export { SlotSharingGroup, SlotSharingGroupBuilder } from './api/slot-sharing-group.js';
 export { StreamExecutionEnvironment } from './api/stream-execution-environment.js';
 export type { CountWindowedStream, WindowedStream } from './api/windowed-stream.js';
 export type { ClassCodec } from './codec/class-registry.js';

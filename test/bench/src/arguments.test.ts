@@ -54,13 +54,28 @@ test('compare runs each workload at each parallelism', () => {
   expect(runs).toEqual(['w3 1', 'w3 2', 'w1 1', 'w1 2']);
 });
 
+test('a cluster has as many TaskManagers as the job has subtasks', () => {
+  expect(parseCommand(['w4', '--cluster', '2', '--records', '1000', '--pairs', '3', '--json'])).toEqual({
+    command: 'cluster',
+    run: { ...run, workload: 'w4', parallelism: 2, records: 1000 },
+    cluster: { taskManagers: 2, tls: false },
+    pairs: 3,
+    json: true,
+  });
+  expect(parseCommand(['w3', '--cluster', '4', '--tls'])).toMatchObject({ cluster: { taskManagers: 4, tls: true }, pairs: 1, json: false });
+});
+
 test.each([
   [[], 'Cannot run'],
   [['w9'], "Cannot run workload 'w9'"],
   [['w1', 'w2'], "Cannot run 'w1 w2'"],
   [['w1', '--records', 'many'], "Cannot use --records 'many'"],
   [['w1', '--parallelism', '0'], "Cannot use --parallelism '0'"],
-  [['w1', '--pairs', '3'], 'Cannot use --pairs with w1'],
+  [['w1', '--pairs', '3'], 'Cannot use --pairs without --cluster'],
+  [['w3', '--tls'], 'Cannot use --tls without --cluster'],
+  [['w3', '--cluster', '0'], "Cannot use --cluster '0'"],
+  [['w3', '--cluster', '2', '--parallelism', '4'], 'Cannot use --parallelism with --cluster'],
+  [['compare', '--cluster', '2'], 'Cannot use --cluster with compare'],
   [['compare', '--runs', '3'], 'Cannot use --runs with compare'],
   [['w1', '--unknown'], 'Cannot read the command line'],
 ])('%j is refused', (args, message) => {

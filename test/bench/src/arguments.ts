@@ -1,10 +1,12 @@
 /** The command line: `bench <workload> [options]` and `bench compare [options]`. */
 import { parseArgs } from 'node:util';
+import type { BenchCluster } from './cluster-executor.js';
 import type { RunOptions } from './run-workload.js';
 import { WORKLOADS, type Workload } from './workload-parameters.js';
 
 export const USAGE: string = `usage:
   bench <${WORKLOADS.join('|')}> [options]     measures Millstream in a fresh process
+  bench <workload> --cluster N [options]       N TaskManagers against one process, in alternation
   bench compare [options]                      Flink and Millstream in alternation (needs Java 17 and Maven)
 
   --parallelism P     subtasks; for compare a list (1; compare: 1,2)
@@ -18,6 +20,11 @@ export const USAGE: string = `usage:
   --restore           stops a second run after two checkpoints, restores it, and compares the results
   --dump              prints the results of w4 or w5 as sorted lines of JSON
   --json              prints lines of JSON
+
+with --cluster only:
+  --cluster N         N TaskManagers of one slot each, and parallelism N
+  --tls               TLS between all processes
+  --pairs N           (1)
 
 compare only:
   --workloads W,W     (w1,w2,w3,w4,w5)
@@ -42,6 +49,13 @@ export type Command =
   | { readonly command: 'measure' | 'restore'; readonly run: RunOptions; readonly runs: number; readonly json: boolean }
   | { readonly command: 'dump'; readonly run: RunOptions }
   | {
+      readonly command: 'cluster';
+      readonly run: RunOptions;
+      readonly cluster: BenchCluster;
+      readonly pairs: number;
+      readonly json: boolean;
+    }
+  | {
       readonly command: 'compare';
       readonly runs: readonly RunOptions[];
       readonly pairs: number;
@@ -62,6 +76,8 @@ const OPTIONS = {
   restore: { type: 'boolean' },
   dump: { type: 'boolean' },
   json: { type: 'boolean' },
+  cluster: { type: 'string' },
+  tls: { type: 'boolean' },
   workloads: { type: 'string' },
   pairs: { type: 'string' },
   'flink-ckpt': { type: 'string' },
@@ -71,8 +87,9 @@ const OPTIONS = {
 type Values = { readonly [K in keyof typeof OPTIONS]?: ((typeof OPTIONS)[K]['type'] extends 'boolean' ? boolean : string) | undefined };
 type TextOption = { [K in keyof typeof OPTIONS]: (typeof OPTIONS)[K]['type'] extends 'string' ? K : never }[keyof typeof OPTIONS];
 
-const ONLY_COMPARE = ['workloads', 'pairs', 'flink-ckpt', 'results'] as const;
-const NOT_COMPARE = ['runs', 'restore', 'dump'] as const;
+const ONLY_COMPARE = ['workloads', 'flink-ckpt', 'results'] as const;
+const NOT_COMPARE = ['runs', 'restore', 'dump', 'cluster', 'tls'] as const;
+const NOT_CLUSTER = ['parallelism', 'runs', 'force-codec', 'pauses', 'restore', 'dump'] as const;
 const NOT_DUMP = ['runs', 'restore', 'ckpt', 'json', 'pauses'] as const;
 
 function numberOf(values: Values, name: TextOption, unless: number, least: number): number {
@@ -122,6 +139,18 @@ function compareCommand(values: Values): Command {
   };
 }
 
+function clusterCommand(values: Values, workload: Workload): Command {
+  refuse(values, NOT_CLUSTER, 'with --cluster');
+  const taskManagers = numberOf(values, 'cluster', 1, 1);
+  return {
+    command: 'cluster',
+    run: runOf(values, workload, taskManagers),
+    cluster: { taskManagers, tls: values.tls === true },
+    pairs: numberOf(values, 'pairs', 1, 1),
+    json: values.json === true,
+  };
+}
+
 export function parseCommand(args: readonly string[]): Command {
   const { values, positionals } = parse(args);
   const [first, ...rest] = positionals;
@@ -131,6 +160,8 @@ export function parseCommand(args: readonly string[]): Command {
   const workload = workloadOf(first);
   refuse(values, ONLY_COMPARE, `with ${workload}: it belongs to compare`);
   if (workload !== 'w3lat') refuse(values, ['rate'], `with ${workload}: it belongs to w3lat`);
+  if (values.cluster !== undefined) return clusterCommand(values, workload);
+  refuse(values, ['pairs', 'tls'], 'without --cluster');
   const run = runOf(values, workload, numberOf(values, 'parallelism', 1, 1));
   if (values.dump === true) {
     refuse(values, NOT_DUMP, 'with --dump');

@@ -1,6 +1,7 @@
 /** Measures one engine in a fresh process. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { BenchCluster } from './cluster-executor.js';
 import { type Measurement, parseMeasurements } from './measurement.js';
 import type { RunOneRequest } from './run-one.js';
 import type { RunOptions } from './run-workload.js';
@@ -23,6 +24,14 @@ async function outputOf(command: string, args: readonly string[]): Promise<strin
   const output = Buffer.concat(chunks).toString('utf8');
   if (code !== 0) throw new Error(`Cannot measure: '${command} ${args.join(' ')}' ended with ${code}. ${output}`);
   return output;
+}
+
+/** A warm-up with a third of the records on a fresh cluster, then one measured run. */
+export async function measureCluster(run: RunOptions, cluster: BenchCluster): Promise<Measurement> {
+  const request: RunOneRequest = { run, mode: 'measure', runs: 1, warmUpRecords: Math.floor(run.records / 3), cluster };
+  const [measurement] = parseMeasurements(await outputOf(process.execPath, [RUN_ONE, JSON.stringify(request)]));
+  if (measurement === undefined) throw new Error(`Cannot measure ${run.workload} on a cluster: it printed no measurement.`);
+  return { ...measurement, ...cluster };
 }
 
 /** A warm-up with a third of the records, then the measured runs. */

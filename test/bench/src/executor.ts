@@ -1,7 +1,8 @@
-/** The bench's only way to the engine: runs a job in this process with the embedded driver. */
+/** What runs the bench's jobs; here: in this process, with the embedded driver. On a cluster: cluster-executor.ts. */
 import { pathToFileURL } from 'node:url';
 import { MillstreamError } from 'millstream';
 import { evaluateModule, LocalExecutor, type RunOutcome, SILENT_OBSERVER } from 'millstream/cluster';
+import { processCpuMs } from './figures.js';
 
 /** A completed checkpoint. */
 export interface CompletedCheckpoint {
@@ -29,10 +30,20 @@ export interface BenchJob {
   readonly onCheckpoint: (checkpoint: CompletedCheckpoint) => void;
 }
 
+/** CPU that all threads of a process have used. */
+export interface ProcessCpu {
+  readonly pid: number;
+  /** Before the job; a first record that its sources report counts instead. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 export interface JobEnd {
   readonly end: 'finished' | 'stopped';
   /** The longest delay of a slot's loop; where asked for. */
   readonly longestPauseMs: number | undefined;
+  /** All processes that ran the job. */
+  readonly processes: readonly ProcessCpu[];
 }
 
 export interface Executor {
@@ -50,6 +61,7 @@ async function runJob(job: BenchJob): Promise<JobEnd> {
   const moduleUrl = pathToFileURL(job.program).href;
   const context = { mode: 'client' as const, parameters: job.parameters, options: job.options };
   const program = await evaluateModule(context, async () => (await import(moduleUrl)) as { default?: unknown });
+  const startMs = processCpuMs();
   let longestPauseMs = 0;
   let outcome: RunOutcome | undefined;
   const executor = new LocalExecutor({
@@ -79,5 +91,10 @@ async function runJob(job: BenchJob): Promise<JobEnd> {
   } catch (error) {
     if (!(error instanceof MillstreamError && error.code === 'JOB_STOPPED')) throw error;
   }
-  return { end: outcome?.type === 'finished' ? 'finished' : 'stopped', longestPauseMs: job.samplePauses ? longestPauseMs : undefined };
+  const endMs = processCpuMs();
+  return {
+    end: outcome?.type === 'finished' ? 'finished' : 'stopped',
+    longestPauseMs: job.samplePauses ? longestPauseMs : undefined,
+    processes: [{ pid: process.pid, startMs, endMs }],
+  };
 }

@@ -10,7 +10,8 @@ import { Histogram } from './histogram.js';
 
 export interface FirstRecordFigures {
   readonly atMs: number;
-  /** CPU of the whole process so far. */
+  /** The source's process, and its CPU so far. */
+  readonly pid: number;
   readonly cpuMs: number;
 }
 
@@ -28,7 +29,9 @@ export interface SinkFigures {
 
 /** All subtasks together. */
 export interface RunFigures {
-  readonly firstRecord: FirstRecordFigures;
+  readonly firstRecordMs: number;
+  /** By process: its CPU when a source in it read its first record. */
+  readonly startCpuMs: ReadonlyMap<number, number>;
   /** When the first subtask had no more input: checkpoints that complete later do not count. */
   readonly endOfInputMs: number;
   readonly lastRecordMs: number;
@@ -63,7 +66,8 @@ export function readFigures(directory: string): RunFigures {
   const latencies = new Histogram();
   for (const sink of sinks) latencies.addAll(sink.latencies ?? []);
   return {
-    firstRecord: firsts.reduce((left, right) => (right.atMs < left.atMs ? right : left)),
+    firstRecordMs: Math.min(...firsts.map((first) => first.atMs)),
+    startCpuMs: new Map(firsts.toSorted((left, right) => right.atMs - left.atMs).map(({ pid, cpuMs }) => [pid, cpuMs])),
     endOfInputMs: Math.min(...ends.map((end) => end.atMs)),
     lastRecordMs: Math.max(...sinks.map((sink) => sink.lastRecordMs)),
     out: sinks.reduce((sum, sink) => sum + sink.count, 0),

@@ -12,6 +12,9 @@ const RATIO_GOALS: Readonly<Record<number, RatioGoals>> = {
 /** Checkpoints that each side must have completed before the end of its input, where there is state. */
 export const CHECKPOINTS_AT_LEAST = 5;
 
+/** Records a second on as many TaskManagers as subtasks, as a part of those in one process; w3 and w4, without TLS. */
+export const CLUSTER_GOAL = 0.6;
+
 export interface ScalingGoal {
   /** Records a second at parallelism 2, as a multiple of those at 1. */
   readonly atLeast: number;

@@ -3,9 +3,11 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { type Command, parseCommand, USAGE, UsageError } from './arguments.js';
+import { compareWithCluster, describeClusterRow } from './cluster-pairs.js';
 import { compare, describeRow, type Row } from './compare.js';
 import { dumpMillstream, measureMillstream } from './engines.js';
 import { describeMeasurement, type Measurement } from './measurement.js';
+import { RECOVERY_USAGE, runRecoveryCommand } from './recovery-commands.js';
 import { knownResult } from './results.js';
 
 function print(text: string): void {
@@ -66,9 +68,28 @@ async function compareAll(command: Command & { command: 'compare' }): Promise<bo
   return !rows.some((row) => row.flags.some((flag) => flag.startsWith('results differ')));
 }
 
+async function measureOnCluster(command: Command & { command: 'cluster' }): Promise<boolean> {
+  const { run, json } = command;
+  let right = true;
+  const row = await compareWithCluster({
+    ...command,
+    onMeasurement: (measurement) => {
+      print(json ? JSON.stringify(measurement) : describeMeasurement(measurement));
+      const defect = defectOf(measurement, knownResult(run.workload, run.records));
+      if (defect === undefined) return;
+      process.stderr.write(`${run.workload}: ${defect}\n`);
+      right = false;
+    },
+  });
+  print(json ? JSON.stringify({ row }) : describeClusterRow(row));
+  return right && !row.flags.some((flag) => flag.startsWith('results differ'));
+}
+
 async function main(args: readonly string[]): Promise<boolean> {
+  if (await runRecoveryCommand(args, print)) return true;
   const command = parseCommand(args);
   if (command.command === 'compare') return await compareAll(command);
+  if (command.command === 'cluster') return await measureOnCluster(command);
   if (command.command !== 'dump') return await measure({ ...command, command: command.command });
   process.stdout.write(await dumpMillstream(command.run));
   return true;
@@ -77,6 +98,6 @@ async function main(args: readonly string[]): Promise<boolean> {
 try {
   if (!(await main(process.argv.slice(2)))) process.exitCode = 1;
 } catch (error) {
-  process.stderr.write(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : `${(error as Error).message}\n`);
+  process.stderr.write(error instanceof UsageError ? `${error.message}\n\n${USAGE}${RECOVERY_USAGE}` : `${(error as Error).message}\n`);
   process.exitCode = 2;
 }

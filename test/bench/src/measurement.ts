@@ -30,6 +30,9 @@ export interface Measurement {
   readonly checkpointBytes: number;
   readonly lastCheckpointBytes: number;
   readonly forceCodec?: boolean;
+  /** On a cluster of so many; else in one process. */
+  readonly taskManagers?: number;
+  readonly tls?: boolean;
   readonly longestPauseMs?: number;
   readonly rate?: number;
   readonly bufferTimeoutMs?: number;
@@ -49,8 +52,9 @@ const millions = (value: number): string => (value / 1e6).toFixed(2);
 
 /** For people. */
 export function describeMeasurement(m: Measurement): string {
+  const cluster = m.taskManagers === undefined ? '' : ` on ${m.taskManagers} TaskManagers${m.tls === true ? ' with TLS' : ''}`;
   const parts = [
-    `${m.workload} P=${m.parallelism} ${m.engine}`,
+    `${m.workload} P=${m.parallelism} ${m.engine}${cluster}`,
     `${millions(m.recordsPerSecond)} M records/s`,
     `${millions(m.recordsPerCpuSecond)} M per CPU second`,
     `${m.records} records in ${m.seconds} s (CPU ${m.cpuSeconds} s)`,

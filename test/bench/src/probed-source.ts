@@ -61,7 +61,7 @@ class ProbedReader<T, SplitT extends SourceSplit> implements SourceReader<T, Spl
 
   #start(): void {
     this.#started = true;
-    writeFigures(this.#directory, `${this.#name}-first`, { atMs: sharedNowMs(), cpuMs: processCpuMs() });
+    writeFigures(this.#directory, `${this.#name}-first`, { atMs: sharedNowMs(), pid: process.pid, cpuMs: processCpuMs() });
     this.#onStart(sharedNowMs());
   }
 

@@ -53,10 +53,10 @@ test('records are counted over all subtasks, and start and end are known', async
   await drive(2, 101, [sink.createWriter(sinkContext(0), []), sink.createWriter(sinkContext(1), [])]);
   const figures = readFigures(directory);
   expect(figures).toMatchObject({ out: 101, checksum: 5050, latencies: undefined });
-  expect(figures.firstRecord.atMs).toBeGreaterThanOrEqual(before);
-  expect(figures.endOfInputMs).toBeGreaterThanOrEqual(figures.firstRecord.atMs);
-  expect(figures.lastRecordMs).toBeGreaterThanOrEqual(figures.firstRecord.atMs);
-  expect(figures.firstRecord.cpuMs).toBeGreaterThan(0);
+  expect(figures.firstRecordMs).toBeGreaterThanOrEqual(before);
+  expect(figures.endOfInputMs).toBeGreaterThanOrEqual(figures.firstRecordMs);
+  expect(figures.lastRecordMs).toBeGreaterThanOrEqual(figures.firstRecordMs);
+  expect(figures.startCpuMs.get(process.pid)).toBeGreaterThan(0);
 });
 
 test('counts go on from restored states, and checksums wrap', async () => {
@@ -77,7 +77,7 @@ test('latencies of all subtasks are put together', async () => {
   const { latencies } = readFigures(directory);
   expect(latencies!.total).toBe(100);
   expect(latencies!.quantile(0.5)).toBeGreaterThanOrEqual(49);
-  expect(latencies!.quantile(0.5)).toBeLessThan(1000);
+  expect(latencies!.quantile(0.5)).toBeLessThan(10_000);
 });
 
 test('a run that left nothing cannot be measured', () => {

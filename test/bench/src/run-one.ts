@@ -1,4 +1,5 @@
 /** The process of one measurement: a warm-up, then the measured runs, a line of JSON each. Its argument is a {@link RunOneRequest}. */
+import { type BenchCluster, openClusterExecutor } from './cluster-executor.js';
 import { openExecutor } from './executor.js';
 import { dumpWorkload, type RunOptions, runWithRestore, runWorkload } from './run-workload.js';
 
@@ -7,11 +8,13 @@ export interface RunOneRequest {
   readonly mode: 'measure' | 'restore' | 'dump';
   readonly warmUpRecords: number;
   readonly runs: number;
+  /** Not set: in this process. */
+  readonly cluster?: BenchCluster;
 }
 
 async function main(request: RunOneRequest): Promise<void> {
   const { run, mode, warmUpRecords, runs } = request;
-  const executor = openExecutor();
+  const executor = request.cluster === undefined ? openExecutor() : await openClusterExecutor(request.cluster);
   try {
     if (mode === 'dump') {
       for (const line of await dumpWorkload(executor, run)) process.stdout.write(`${line}\n`);

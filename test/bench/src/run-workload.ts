@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CompletedCheckpoint, Executor, JobEnd } from './executor.js';
-import { processCpuMs, type RunFigures, readFigures } from './figures.js';
+import { type RunFigures, readFigures } from './figures.js';
 import { readLines } from './line-sink.js';
 import type { LatencyMs, Measurement } from './measurement.js';
 import { sharedNowMs } from './shared-clock.js';
@@ -30,7 +30,6 @@ interface TimedCheckpoint extends CompletedCheckpoint {
 
 interface Execution extends JobEnd {
   readonly endMs: number;
-  readonly endCpuMs: number;
   readonly checkpoints: readonly TimedCheckpoint[];
 }
 
@@ -78,7 +77,7 @@ async function execute(executor: Executor, run: ExecutionOptions): Promise<Execu
       if (checkpoints.length === run.stopAfterCheckpoints) stop.abort();
     },
   });
-  return { ...ended, endMs: sharedNowMs(), endCpuMs: processCpuMs(), checkpoints };
+  return { ...ended, endMs: sharedNowMs(), checkpoints };
 }
 
 /** Runs the workload to its end. */
@@ -138,8 +137,9 @@ function round(value: number, digits: number): number {
 }
 
 function measurementOf(run: RunOptions, execution: Execution, figures: RunFigures): Measurement {
-  const seconds = (figures.lastRecordMs - figures.firstRecord.atMs) / 1000;
-  const cpuSeconds = (execution.endCpuMs - figures.firstRecord.cpuMs) / 1000;
+  const seconds = (figures.lastRecordMs - figures.firstRecordMs) / 1000;
+  const cpuMs = execution.processes.map(({ pid, startMs, endMs }) => endMs - (figures.startCpuMs.get(pid) ?? startMs));
+  const cpuSeconds = cpuMs.reduce((sum, ms) => sum + ms) / 1000;
   const counted = execution.checkpoints.filter((checkpoint) => checkpoint.atMs < figures.endOfInputMs);
   const latencyMs = latencyOf(figures);
   return {
@@ -149,7 +149,7 @@ function measurementOf(run: RunOptions, execution: Execution, figures: RunFigure
     records: run.records,
     seconds: round(seconds, 3),
     recordsPerSecond: Math.round(run.records / seconds),
-    secondsToJobEnd: round((execution.endMs - figures.firstRecord.atMs) / 1000, 3),
+    secondsToJobEnd: round((execution.endMs - figures.firstRecordMs) / 1000, 3),
     cpuSeconds: round(cpuSeconds, 2),
     recordsPerCpuSecond: Math.round(run.records / cpuSeconds),
     out: figures.out,

@@ -1,31 +1,36 @@
 /** A JobManager as a process: sockets, REST and files around the logic of millstream/cluster. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import {
   ArtifactStore,
   type Configuration,
   type Connection,
   type ConnectionListener,
   configurationRows,
+  createProgramTrial,
   entropySeed,
+  type HighAvailabilityStorage,
   JobManager,
   JobManagerModel,
+  jobOptions,
   type Leadership,
   ModelGateway,
   nodeDisk,
   ProgramModules,
-  type ResolvedOptions,
   type SubmittedJobs,
   seededRandom,
   systemClock,
 } from 'millstream/cluster';
 import { ENGINE_VERSION } from '../engine-version.js';
-import type { AccessToken } from '../rest/access.js';
 import { startRestServer } from '../rest/rest-server.js';
+import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
-import { createLeadership, openHighAvailability } from './leadership.js';
+import { startHealthServer } from './health-server.js';
+import { createLeadership, openFileSystems, openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { schedulerSettings } from './scheduler-settings.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { restTls, restTokens } from './tls-options.js';
 
 export interface RunningJobManager {
   /** Where TaskManagers connect to. */
@@ -38,88 +43,144 @@ export interface RunningJobManager {
   stop(): Promise<void>;
 }
 
+/** Starts to listen; leads at once, or takes part in the election. What has been opened is closed if anything of it fails. */
 export async function startJobManager(configuration: Configuration, log: Logger): Promise<RunningJobManager> {
+  return await Cleanup.guard(async (cleanup) => await start(configuration, log, cleanup));
+}
+
+async function start(configuration: Configuration, log: Logger, cleanup: Cleanup): Promise<RunningJobManager> {
   const { options } = configuration;
   const network = await openClusterNetwork(options, { role: 'jobmanager', name: `jobmanager-${process.pid}` }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
   );
-  const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-jobmanager-'));
-  const modules = new ProgramModules(join(directory, 'programs'));
+  const tls = await restTls(options);
   const storage = await openHighAvailability(options);
-  let leaderRest: string | undefined;
-  let alone: JobManager | undefined;
-  let leadership: Leadership | undefined;
-  const leading = (): JobManager | undefined => alone ?? leadership?.jobManager;
+  const directory = await temporaryDirectory(options, 'jobmanager');
+  cleanup.add(() => rm(directory, { recursive: true, force: true }));
+  const leadership = new ProcessLeadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
   const listener = await network.listen(
     { host: options['jobmanager.bind-host'], port: options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'] },
-    (connection) => leading()?.accept(connection) ?? refuse(connection),
+    (connection) => leadership.leading?.accept(connection) ?? refuse(connection),
   );
-  const { address } = listener;
+  cleanup.add(() => listener.close());
   const asked = Promise.withResolvers<void>();
-  const rows = configurationRows(configuration);
-  const restHost = options['rest.bind-address'];
-  const port = options['rest.bind-port'] ?? options['rest.port'];
-  const gateway = new ModelGateway({
-    model: new JobManagerModel({
-      jobManager: leading,
-      leaderAddress: () => leaderRest,
-      version: ENGINE_VERSION,
-      address: `http://${options['rest.address'] ?? restHost}:${options['rest.port']}`,
-      configuration: rows.flatMap(({ key, text }) => (text === undefined ? [] : [{ key, value: text }])),
-      clock: systemClock,
-      disk: nodeDisk,
-      shutDown: async () => asked.resolve(),
-    }),
-    artifacts: await ArtifactStore.open({ disk: nodeDisk, clock: systemClock, directory: join(directory, 'artifacts') }),
-    clock: systemClock,
-    random: seededRandom(entropySeed()),
-    features: { submit: options['web.submit.enable'] ?? true, cancel: true, rescale: true },
-  });
+  const gateway = await createGateway(configuration, directory, leadership, tls !== undefined, async () => asked.resolve());
   const rest = await startRestServer({
     gateway,
-    host: restHost,
-    port,
-    tokens: restTokens(options),
+    host: options['rest.bind-address'],
+    port: options['rest.bind-port'] ?? options['rest.port'],
+    tokens: await restTokens(options),
+    ...(tls !== undefined && { tls }),
     // On this machine alone, or for who has shown a token: the server itself holds to that.
     submit: options['web.submit.enable'] ?? true,
+    cancel: options['web.cancel.enable'],
+    rescale: options['web.rescale.enable'],
+    limits: { idleTimeoutMs: options['rest.idleness-timeout'] },
     version: ENGINE_VERSION,
     logger: log,
   });
-  leaderRest = rest.url;
+  cleanup.add(() => rest.close());
+  const healthPort = options['process.health.port'];
+  const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => leadership.leading !== undefined);
+  if (health !== undefined) cleanup.add(() => health.close());
+  const { address } = listener;
   const host = options['jobmanager.rpc.address'] ?? options['jobmanager.bind-host'];
-  if (storage === undefined) {
-    alone = createJobManager(options, { term: 1, modules, submitted: undefined }, log);
-    log.info({ term: 1 }, 'leading');
-  } else {
-    leadership = createLeadership(storage, options, { control: `${host}:${address.port}`, rest: rest.url }, log, (term, submitted) =>
-      createJobManager(options, { term, modules, submitted }, log),
-    );
-    leadership.start();
-  }
-  log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url }, 'JobManager started');
+  leadership.start({ control: `${host}:${address.port}`, rest: rest.url });
+  cleanup.add(() => leadership.stop());
+  log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url, health: health?.port }, 'JobManager started');
   return {
     address,
     restUrl: rest.url,
     shutDownAsked: asked.promise,
     stop: async () => {
-      // With high availability jobs go on under the next leader.
-      await leadership?.stop();
-      await alone?.stop();
-      await rest.close();
-      await listener.close();
-      await rm(directory, { recursive: true, force: true });
+      await cleanup.run();
       log.info('JobManager stopped');
     },
   };
 }
 
-function restTokens(options: ResolvedOptions): AccessToken[] {
-  const tokens = [
-    { token: options['security.rest.token.read'], role: 'read' },
-    { token: options['security.rest.token.submit'], role: 'submit' },
-    { token: options['security.rest.token.admin'], role: 'admin' },
-  ] as const;
-  return tokens.flatMap(({ token, role }) => (token === undefined ? [] : [{ token, role }]));
+/** Whether this process leads, and the JobManager while it does: for ever, or as the election says. */
+class ProcessLeadership {
+  /** Where REST is. */
+  rest: string | undefined;
+  private readonly configuration: Configuration;
+  private readonly modules: ProgramModules;
+  private readonly storage: HighAvailabilityStorage | undefined;
+  private readonly log: Logger;
+  private alone: JobManager | undefined;
+  private elected: Leadership | undefined;
+
+  constructor(configuration: Configuration, modules: ProgramModules, storage: HighAvailabilityStorage | undefined, log: Logger) {
+    this.configuration = configuration;
+    this.modules = modules;
+    this.storage = storage;
+    this.log = log;
+  }
+
+  get leading(): JobManager | undefined {
+    return this.alone ?? this.elected?.jobManager;
+  }
+
+  start(address: { readonly control: string; readonly rest: string }): void {
+    this.rest = address.rest;
+    const { storage, configuration, log } = this;
+    if (storage === undefined) {
+      this.alone = this.createJobManager(1, undefined);
+      log.info({ term: 1 }, 'leading');
+      return;
+    }
+    this.elected = createLeadership(storage, configuration.options, address, log, (term, submitted) =>
+      this.createJobManager(term, submitted),
+    );
+    this.elected.start();
+  }
+
+  /** With high availability jobs go on under the next leader, which need not wait for the lease to lapse; else they end. */
+  async stop(): Promise<void> {
+    await this.elected?.stop();
+    await this.alone?.stop();
+  }
+
+  private createJobManager(term: number, submitted: SubmittedJobs | undefined): JobManager {
+    return createJobManager(this.configuration, { term, modules: this.modules, submitted }, this.log);
+  }
+}
+
+async function createGateway(
+  configuration: Configuration,
+  directory: string,
+  leadership: ProcessLeadership,
+  isTls: boolean,
+  shutDown: () => Promise<void>,
+): Promise<ModelGateway> {
+  const { options } = configuration;
+  return new ModelGateway({
+    model: new JobManagerModel({
+      jobManager: () => leadership.leading,
+      // Asked for while this process does not answer: where another leads is not known here.
+      leaderAddress: () => (leadership.leading === undefined ? undefined : leadership.rest),
+      version: ENGINE_VERSION,
+      address: `${isTls ? 'https' : 'http'}://${options['rest.address'] ?? options['rest.bind-address']}:${options['rest.port']}`,
+      configuration: configurationRows(configuration).flatMap(({ key, text }) => (text === undefined ? [] : [{ key, value: text }])),
+      clock: systemClock,
+      disk: nodeDisk,
+      shutDown,
+    }),
+    artifacts: await ArtifactStore.open({
+      disk: nodeDisk,
+      clock: systemClock,
+      directory: resolve(options['web.upload.dir'] ?? join(directory, 'artifacts')),
+      uploadBytesMax: options['rest.server.max-content-length'],
+    }),
+    operationKeepMs: options['rest.async.store-duration'],
+    clock: systemClock,
+    random: seededRandom(entropySeed()),
+    features: {
+      submit: options['web.submit.enable'] ?? true,
+      cancel: options['web.cancel.enable'],
+      rescale: options['web.rescale.enable'],
+    },
+  });
 }
 
 function refuse(connection: Connection): ConnectionListener {
@@ -128,19 +189,27 @@ function refuse(connection: Connection): ConnectionListener {
 }
 
 function createJobManager(
-  options: ResolvedOptions,
+  configuration: Configuration,
   { term, modules, submitted }: { readonly term: number; readonly modules: ProgramModules; readonly submitted: SubmittedJobs | undefined },
   log: Logger,
 ): JobManager {
+  const { options } = configuration;
   return new JobManager({
     clock: systemClock,
     disk: nodeDisk,
     modules,
     term,
     submitted,
+    files: openFileSystems(options),
+    jobDefaults: jobOptions(configuration),
+    histories: { checkpoints: options['web.checkpoints.history'], exceptions: options['web.exception-history-size'] },
+    endedJobs: { max: options['jobstore.max-capacity'], keepMs: options['jobstore.expiration-time'] },
+    trial: createProgramTrial({ timeoutMs: options['jobmanager.program.timeout'], memoryBytes: options['jobmanager.program.memory'] }),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],
     slotRequestTimeoutMs: options['slot.request.timeout'],
+    scheduler: schedulerSettings(configuration),
+    slotIdleTimeoutMs: options['slot.idle.timeout'],
     spread: options['taskmanager.load-balance.mode'] === 'SLOTS' ? 'spread' : 'fill',
     observer: {
       taskManagerRegistered: ({ id, slots, host }) => log.info({ id, slots, host }, 'TaskManager registered'),

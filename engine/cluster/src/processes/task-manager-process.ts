@@ -1,19 +1,24 @@
 /** A TaskManager as a process: sockets, threads and files around the logic of millstream/cluster. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, freemem, hostname, tmpdir, totalmem } from 'node:os';
+import { rm } from 'node:fs/promises';
+import { availableParallelism, freemem, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import {
   leaderFinder,
+  measureProcess,
   ProgramModules,
   RelayingExchange,
   type ResolvedOptions,
   startSlot,
+  storageSettings,
   systemClock,
   TaskManager,
 } from 'millstream/cluster';
+import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
+import { startHealthServer } from './health-server.js';
 import { openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { temporaryDirectory } from './temporary-directory.js';
 
 export interface RunningTaskManager {
   readonly id: string;
@@ -23,50 +28,88 @@ export interface RunningTaskManager {
 
 /** Starts a TaskManager that looks for the JobManager at `jobmanager.rpc.address`. */
 export async function startTaskManager(options: ResolvedOptions, log: Logger): Promise<RunningTaskManager> {
-  const storage = await openHighAvailability(options);
+  return await Cleanup.guard(async (cleanup) => await start(options, log, cleanup));
+}
+
+async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): Promise<RunningTaskManager> {
+  const highAvailability = await openHighAvailability(options);
   const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
   const durationMs = options['high-availability.leader-election.lease-duration'];
-  const findLeader = storage === undefined ? async () => fixed : leaderFinder(storage, { durationMs, clock: systemClock });
+  const findLeader =
+    highAvailability === undefined ? async () => fixed : leaderFinder(highAvailability, { durationMs, clock: systemClock });
   const host = options['taskmanager.host'] ?? options['taskmanager.bind-host'];
   const id = options['taskmanager.resource-id'] ?? `${hostname()}-${process.pid}`;
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
   );
-  const directory = await mkdtemp(join(options['io.tmp.dirs'] ?? tmpdir(), 'millstream-taskmanager-'));
-  const exchange = new RelayingExchange({ taskManager: id, network, clock: systemClock });
-  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: options['taskmanager.data.port'] });
+  const directory = await temporaryDirectory(options, 'taskmanager');
+  cleanup.add(() => rm(directory, { recursive: true, force: true }));
+  const exchange = new RelayingExchange({
+    taskManager: id,
+    network,
+    clock: systemClock,
+    creditBytes: options['taskmanager.network.memory.credit-per-channel'],
+    attemptTimeoutMs: options['taskmanager.network.partition-request-timeout'],
+  });
+  const bindPort = options['taskmanager.data.bind-port'];
+  const dataPort = options['taskmanager.data.port'];
+  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: bindPort ?? dataPort });
+  const data = { host, port: bindPort === undefined || dataPort === 0 ? listening.port : dataPort };
+  cleanup.add(() => exchange.close());
+  let registered = false;
+  const healthPort = options['process.health.port'];
+  const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => registered);
+  if (health !== undefined) cleanup.add(() => health.close());
   const slots = options['taskmanager.numberOfTaskSlots'];
+  const backups = options['execution.checkpointing.local-backup.dirs'];
+  const localStateDirectory = join(backups ?? directory, `local-state-${id}`);
+  if (backups !== undefined) cleanup.add(() => rm(localStateDirectory, { recursive: true, force: true }));
+  const heapBytes = options['taskmanager.memory.task.heap.size'];
+  const storage = storageSettings(options);
   const taskManager = new TaskManager({
+    measure: measureProcess,
     description: {
       id,
       host,
-      data: { host, port: listening.port },
+      data,
       slots,
       pid: process.pid,
       hardware: { cpuCores: availableParallelism(), physicalMemory: totalmem(), freeMemory: freemem() },
+      resources: { cpuCores: options['taskmanager.cpu.cores'] ?? availableParallelism(), heapBytes: heapBytes ?? totalmem() },
     },
+    localState: {
+      pathOf: (run) => join(localStateDirectory, run),
+      remove: (run) => void rm(join(localStateDirectory, run), { recursive: true, force: true }).catch(() => undefined),
+    },
+    slotHeapBytes: heapBytes === undefined ? undefined : heapBytes / slots,
     network,
     clock: systemClock,
     modules: new ProgramModules(join(directory, 'programs')),
     findLeader,
-    startSlot,
+    startSlot: (slot) => startSlot({ ...slot, storage }),
     exchange,
     observer: {
-      registered: (at, term) => log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager'),
-      disconnected: (error) => log.warn({ code: error.code }, error.message),
+      registered: (at, term) => {
+        registered = true;
+        log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager');
+      },
+      disconnected: (error) => {
+        registered = false;
+        log.warn({ code: error.code }, error.message);
+      },
       attemptOpened: ({ job, attempt }, count) => log.info({ job, attempt, slots: count }, 'tasks deployed'),
       attemptEnded: ({ job, attempt }, reason) => log.info({ job, attempt }, `tasks ended: ${reason}`),
       stale: (type, { job, attempt, term }) => log.debug({ type, job, attempt, term }, 'a message for an attempt that is over was dropped'),
     },
   });
   taskManager.start();
-  log.info({ id, slots, data: `${host}:${listening.port}` }, 'TaskManager started');
+  cleanup.add(() => taskManager.stop());
+  const bind = `${listening.host}:${listening.port}`;
+  log.info({ id, slots, data: `${data.host}:${data.port}`, bind, health: health?.port }, 'TaskManager started');
   return {
     id,
     stop: async () => {
-      await taskManager.stop();
-      await exchange.close();
-      await rm(directory, { recursive: true, force: true });
+      await cleanup.run();
       log.info('TaskManager stopped');
     },
   };

@@ -123,6 +123,29 @@ describe('a request', () => {
     ['a broken chunk', () => request('POST', STOP, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }, 'zz\r\n'), 400],
     ['a method nobody knows', () => request('FROB', '/overview'), 400],
     ['a method that the path has not', () => request('DELETE', '/overview'), 404],
+    [
+      'compressed JSON',
+      () => request('POST', STOP, { 'content-type': 'application/json', 'content-encoding': 'gzip', 'content-length': '2' }, '{}'),
+      400,
+    ],
+    ['JSON in UTF-16', () => json('POST', STOP, '\xff\xfe{\0}\0'), 400],
+    ['numbers without end', () => json('POST', STOP, '{"drain": 1e999}'), 400],
+    ['a string for a flag', () => json('POST', STOP, '{"drain": {"valueOf": true}}'), 400],
+    [
+      'an array for a text',
+      () => json('POST', STOP, `{"targetDirectory": ${JSON.stringify(Array.from({ length: 1000 }, () => '/a'))}}`),
+      400,
+    ],
+    ['an empty text', () => json('POST', STOP, '{"targetDirectory": ""}'), 400],
+    ['a zero byte in a path', () => json('POST', '/savepoint-disposal', '{"savepoint-path": "/a\\u0000b"}'), 400],
+    ['half a surrogate', () => json('POST', '/savepoint-disposal', '{"savepoint-path": "/\\ud800"}'), 400],
+    ['a trigger id with dots', () => json('POST', STOP, '{"triggerId": "../../../../../../../../../../.."}'), 400],
+    ['a checkpoint number that is none', () => request('GET', `/jobs/${JOB_ID}/checkpoints/details/1e400`), 404],
+    ['a number beyond all', () => request('GET', `/jobs/${JOB_ID}/checkpoints/details/${'9'.repeat(400)}`), 404],
+    ['a subtask below zero', () => request('GET', `/jobs/${JOB_ID}/vertices/x/subtasks/-1`), 400],
+    ['an upgrade', () => request('GET', '/overview', { connection: 'Upgrade', upgrade: 'websocket' }), 200],
+    ['HTTP/2', () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['a header that is folded', () => 'GET /overview HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\nConnection: close\r\n\r\n', 400],
     ['an upload without a type', () => request('POST', '/jars/upload?name=a.js'), 400],
     ['an upload of JSON', () => json('POST', '/jars/upload?name=a.js', '{}'), 415],
   ])('%s', async (_what, bytes, status) => {
@@ -141,6 +164,38 @@ describe('a request', () => {
     expectRefusal(headers, 408);
     expectRefusal(body, 408);
     expect(statusOf(upload)).toBe(408);
+    await expectAlive();
+  });
+
+  it('for what is no service of it is refused by HTTP itself', async () => {
+    expect(await raw('CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n', { end: false })).toBe('');
+    expect(statusOf(await raw(request('POST', STOP, { expect: 'the moon', 'content-length': '0' })))).toBe(417);
+    await expectAlive();
+  });
+
+  it('that drips is not waited for', async () => {
+    const head = request('POST', STOP, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' });
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const socket = connect(server.port, '127.0.0.1');
+    let text = '';
+    let drips = 0;
+    const drip = (): void => {
+      if (socket.writable && drips++ < 1000) systemClock.schedule(20, () => socket.write('1\r\n \r\n', drip));
+    };
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(text));
+    socket.write(head, drip);
+    expect(statusOf(await promise)).toBe(408);
+    expect(drips).toBeLessThan(1000);
+    await expectAlive();
+  });
+
+  it('among a thousand on one connection is answered', async () => {
+    const answer = await raw(`GET /overview HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(999) + request('GET', '/overview'), { end: false });
+    expect(answer.match(/HTTP\/1\.1 200/g)).toHaveLength(1000);
     await expectAlive();
   });
 

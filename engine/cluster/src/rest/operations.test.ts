@@ -13,6 +13,9 @@ afterEach(async () => {
   await rig.server.close();
 });
 
+/** However slow the machine is. */
+const eventually = (ask: () => unknown): ReturnType<typeof expect.poll> => expect.poll(ask, { timeout: 30_000 });
+
 const SUMMARY = (value: number): unknown => ({
   min: value,
   max: value,
@@ -114,23 +117,24 @@ describe('savepoints', () => {
     expect(await rig.get(`/jobs/${JOB_ID}/savepoints/${id}`)).toEqual({ status: { id: 'IN_PROGRESS' } });
     gate.resolve();
     const done = { status: { id: 'COMPLETED' }, operation: { location: '/mine/savepoint-1' } };
-    await expect.poll(() => rig.get(`/jobs/${JOB_ID}/savepoints/${id}`)).toEqual(done);
+    await eventually(() => rig.get(`/jobs/${JOB_ID}/savepoints/${id}`)).toEqual(done);
   });
 
   it('that fail say why', async () => {
     const triggerId = 'c'.repeat(32);
     await rig.ask('POST', `/jobs/${JOB_ID}/savepoints`, { 'target-directory': '/full', triggerId });
     const failure = { class: 'DISK_FULL', 'stack-trace': "Cannot write the savepoint '/full': the disk is full." };
-    await expect
-      .poll(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`))
-      .toEqual({ status: { id: 'COMPLETED' }, operation: { 'failure-cause': failure } });
+    await eventually(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`)).toEqual({
+      status: { id: 'COMPLETED' },
+      operation: { 'failure-cause': failure },
+    });
   });
 
   it('end a job, and the same trigger again starts nothing', async () => {
     const triggerId = 'd'.repeat(32);
     expect((await rig.ask('POST', `/jobs/${JOB_ID}/stop`, { drain: true, triggerId })).status).toBe(202);
     const done = { status: { id: 'COMPLETED' }, operation: { location: '/savepoints/savepoint-1' } };
-    await expect.poll(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`)).toEqual(done);
+    await eventually(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`)).toEqual(done);
     expect(await rig.get(`/jobs/${JOB_ID}/status`)).toEqual({ status: 'FINISHED' });
     expect((await rig.ask('POST', `/jobs/${JOB_ID}/stop`, { drain: true, triggerId })).status).toBe(202);
     expect(rig.cluster.stops).toEqual([{ jobId: JOB_ID, drain: true }]);
@@ -141,7 +145,7 @@ describe('savepoints', () => {
     rig.cluster.savepoints.add('/old');
     const { body } = await rig.ask('POST', '/savepoint-disposal', { 'savepoint-path': '/old' });
     const id = (body as { 'request-id': string })['request-id'];
-    await expect.poll(() => rig.get(`/savepoint-disposal/${id}`)).toEqual({ status: { id: 'COMPLETED' }, operation: {} });
+    await eventually(() => rig.get(`/savepoint-disposal/${id}`)).toEqual({ status: { id: 'COMPLETED' }, operation: {} });
     expect(rig.cluster.savepoints.size).toBe(0);
     expect((await rig.ask('POST', '/savepoint-disposal')).status).toBe(400);
   });
@@ -215,6 +219,42 @@ describe('artifacts', () => {
     expect(await rig.get('/jars')).toMatchObject({ files: [] });
   });
 
+  it('may come in a form, as curl -F sends it', async () => {
+    const form = (...files: readonly [string, string][]): RequestInit => {
+      const body = new FormData();
+      for (const [name, text] of files) body.append('jarfile', new Blob([text]), name);
+      return { method: 'POST', body };
+    };
+    const upload = async (init: RequestInit): Promise<Response> => await fetch(`${rig.server.url}/v1/jars/upload`, init);
+    const sent = await upload(form(['job.mjs', 'export default 2;']));
+    expect(await sent.json()).toMatchObject({ status: 'success', name: 'job.mjs', size: 17 });
+    const type = 'multipart/form-data; boundary=x';
+    for (const [init, status] of [
+      [form(), 400],
+      [form(['a.mjs', '1'], ['b.mjs', '2']), 400],
+      [form(['../../evil.mjs', '1']), 400],
+      [form(['evil.sh', '1']), 400],
+      [form(['large.mjs', 'x'.repeat(17 << 20)]), 413],
+      [{ method: 'POST', body: 'no form', headers: { 'content-type': type } }, 400],
+      [
+        {
+          method: 'POST',
+          body: '--x\r\nContent-Disposition: form-data; name="a"; filename="a.mjs"\r\n\r\n1',
+          headers: { 'content-type': type },
+        },
+        400,
+      ],
+      [{ method: 'POST', body: '', headers: { 'content-type': 'multipart/form-data' } }, 400],
+      [{ method: 'POST', body: 'x', headers: { 'content-type': 'text/javascript' } }, 400],
+    ] as const) {
+      const answer = await upload(init).catch((error: unknown) => error);
+      // A refusal may come while the body is being sent.
+      if (answer instanceof Response) expect(await answer.json()).toEqual({ errors: [expect.any(String)], code: expect.any(String) });
+      if (status === 400) expect((answer as Response).status).toBe(400);
+    }
+    expect(await rig.get('/jars')).toMatchObject({ files: [{ name: 'job.mjs' }] });
+  });
+
   it('may not be submitted where that is off', async () => {
     await rig.restart({ submit: false });
     for (const path of ['/jars/upload?name=x.js', '/jars/x/run', '/jars/x/plan']) {
@@ -224,6 +264,17 @@ describe('artifacts', () => {
       });
     }
     expect((await rig.ask('PATCH', `/jobs/${JOB_ID}`)).status).toBe(202);
+  });
+
+  it('may not be cancelled, stopped or rescaled where that is off', async () => {
+    const requirements = await rig.get(`/jobs/${JOB_ID}/resource-requirements`);
+    const refused = (option: string): object => ({ status: 403, body: { code: 'FORBIDDEN', errors: [expect.stringContaining(option)] } });
+    await rig.restart({ cancel: false, rescale: false });
+    expect(await rig.ask('PATCH', `/jobs/${JOB_ID}`)).toMatchObject(refused('web.cancel.enable'));
+    expect(await rig.ask('POST', `/jobs/${JOB_ID}/stop`, {})).toMatchObject(refused('web.cancel.enable'));
+    expect(await rig.ask('PUT', `/jobs/${JOB_ID}/resource-requirements`, requirements)).toMatchObject(refused('web.rescale.enable'));
+    expect(await rig.get(`/jobs/${JOB_ID}/status`)).toEqual({ status: 'RUNNING' });
+    expect((await rig.ask('POST', `/jobs/${JOB_ID}/savepoints`, {})).status).toBe(202);
   });
 
   it('that fail for an unknown reason tell the client nothing of the inside', async () => {

@@ -7,6 +7,8 @@ import type { AccessToken } from './access.js';
 export interface RestTls {
   readonly cert: string;
   readonly key: string;
+  /** Of the key, if it is encrypted. */
+  readonly passphrase?: string;
   readonly ca?: string;
 }
 
@@ -20,6 +22,8 @@ export interface RestLimits {
   readonly requestTimeoutMs?: number;
   /** From the first byte of a request to the end of its headers. Default: 10 s. */
   readonly headersTimeoutMs?: number;
+  /** How long a connection stays open without a request. Flink's `rest.idleness-timeout`. Default: 5 min. */
+  readonly idleTimeoutMs?: number;
   /** Default: 1000. */
   readonly connectionsMax?: number;
 }
@@ -34,6 +38,10 @@ export interface RestServerOptions {
   readonly tokens?: readonly AccessToken[];
   /** Flink's `web.submit.enable`: artifacts may be uploaded, planned and run. Default: false. */
   readonly submit?: boolean;
+  /** Flink's `web.cancel.enable`: jobs may be cancelled and stopped. Default: true. */
+  readonly cancel?: boolean;
+  /** Flink's `web.rescale.enable`. Default: true. */
+  readonly rescale?: boolean;
   readonly tls?: RestTls;
   readonly limits?: RestLimits;
   readonly version: string;
@@ -45,4 +53,7 @@ export interface RestServerOptions {
 export interface RouteOptions {
   readonly gateway: ClusterGateway;
   readonly submit: boolean;
+  readonly cancel: boolean;
+  readonly rescale: boolean;
+  readonly version: string;
 }

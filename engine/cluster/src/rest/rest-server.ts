@@ -81,7 +81,7 @@ function createApp({ limits = {}, tls, logger }: RestServerOptions): FastifyInst
   const common = {
     bodyLimit: limits.bodyBytesMax ?? 1 << 20,
     requestTimeout: limits.requestTimeoutMs ?? 120_000,
-    keepAliveTimeout: 30_000,
+    keepAliveTimeout: limits.idleTimeoutMs ?? 300_000,
     forceCloseConnections: true,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 1024 },
@@ -111,6 +111,13 @@ function withoutVersion(url: string): string {
 function addGuards(app: FastifyInstance, access: AccessControl): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new MillstreamError(
+        'INVALID_REQUEST',
+        `Cannot read a body with the content encoding ${JSON.stringify(encoding)}: send it as it is.`,
+      );
+    }
     const role = neededRole(request.routeOptions.config.role, !request.is404);
     if (role === 'anybody') return;
     const { host, origin, authorization } = request.headers;
@@ -168,7 +175,8 @@ function addBodyParser(app: FastifyInstance): void {
   });
 }
 
-async function addRoutes(app: FastifyInstance, { gateway, submit = false, version, tokens = [] }: RestServerOptions): Promise<void> {
+async function addRoutes(app: FastifyInstance, options: RestServerOptions): Promise<void> {
+  const { gateway, submit = false, cancel = true, rescale = true, version, tokens = [] } = options;
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -178,7 +186,7 @@ async function addRoutes(app: FastifyInstance, { gateway, submit = false, versio
     },
   });
   const typed = app.withTypeProvider<TypeBoxTypeProvider>();
-  const routeOptions: RouteOptions = { gateway, submit };
+  const routeOptions: RouteOptions = { gateway, submit, cancel, rescale, version };
   for (const routes of [
     clusterRoutes,
     taskManagerRoutes,

@@ -138,6 +138,49 @@ describe('FrameWriter', () => {
     );
   });
 
+  it('leaves the bytes alone until they are written, and uses their memory again then', async () => {
+    const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.boolean()), { minLength: 1, maxLength: 60 });
+    const seen = new Set<ArrayBufferLike>();
+    let writes = 0;
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        const onTheirWay: { readonly bytes: Buffer; readonly written: () => void }[] = [];
+        const arrived: Buffer[] = [];
+        const arrive = (): void => {
+          const first = onTheirWay.shift();
+          if (first === undefined) return;
+          arrived.push(Buffer.from(first.bytes));
+          seen.add(first.bytes.buffer);
+          writes++;
+          first.written();
+        };
+        const writer = new FrameWriter((bytes, written) => onTheirWay.push({ bytes, written }));
+        const expected: string[] = [];
+        for (const [index, [size, arrives]] of all.entries()) {
+          const message = Buffer.alloc(size, index + 1);
+          expected.push(message.toString('hex'));
+          writer.send(message);
+          if (arrives) arrive();
+          if (index % 3 === 0) await Promise.resolve();
+        }
+        writer.flush();
+        while (onTheirWay.length > 0) arrive();
+        expect(parse(arrived, 100_000).heard).toEqual(expected);
+      }),
+      { seed: 6, numRuns: 60 },
+    );
+    expect(seen.size).toBeLessThan(writes / 4);
+  });
+
+  it('copies from shared memory', () => {
+    const written: Buffer[] = [];
+    const writer = new FrameWriter((bytes) => written.push(Buffer.from(bytes)));
+    const shared = new Uint8Array(new SharedArrayBuffer(100), 8, 50).fill(7);
+    writer.send(shared);
+    writer.flush();
+    expect(parse(written).heard).toEqual([Buffer.alloc(50, 7).toString('hex')]);
+  });
+
   it('keeps bytes until the end of the turn, or until it is flushed', () => {
     const written: Buffer[] = [];
     const writer = new FrameWriter((bytes) => written.push(bytes));

@@ -3,12 +3,15 @@
  * in good order, and nothing follows it.
  *
  * Invariants of the parser: 1. however the bytes are cut into chunks, the same messages come out; 2. a message that lies within one
- * chunk is handed on without a copy, any other is put together once, in memory of its own size; 3. a length above the limit is noticed
- * before memory is taken for it.
+ * chunk is handed on without a copy, any other is put together once, in memory that is used again; 3. a length above the limit is
+ * noticed before memory is taken for it.
  */
 
 export const FRAME_HEADER_BYTES = 4;
 export const GOODBYE = 0xffff_ffff;
+
+/** Memory for messages that were cut is kept up to this size; a longer one gets its own. */
+const KEPT_BYTES_MAX = 256 * 1024;
 
 /** One message with its length before it. */
 export function framed(message: Uint8Array): Buffer {
@@ -37,6 +40,7 @@ export class FrameParser {
   /** A message that began in an earlier chunk. */
   private frame: Buffer | undefined;
   private frameBytes = 0;
+  private kept: Buffer = Buffer.alloc(0);
   private stopped = false;
   /** After a goodbye or a length above the limit. */
   private ended = false;
@@ -92,11 +96,17 @@ export class FrameParser {
       this.listener.onFrame(chunk.subarray(at, at + length));
       at += length;
     } else {
-      // Pages of it are taken from the system only as bytes arrive.
-      this.frame = Buffer.allocUnsafeSlow(length);
+      this.frame = this.memoryFor(length);
       this.frameBytes = 0;
     }
     return at;
+  }
+
+  private memoryFor(length: number): Buffer {
+    // Pages of it are taken from the system only as bytes arrive.
+    if (length > KEPT_BYTES_MAX) return Buffer.allocUnsafeSlow(length);
+    if (this.kept.length < length) this.kept = Buffer.allocUnsafeSlow(Math.max(length, Math.min(2 * this.kept.length, KEPT_BYTES_MAX)));
+    return this.kept.subarray(0, length);
   }
 
   private continueFrame(frame: Buffer, chunk: Buffer, start: number): number {

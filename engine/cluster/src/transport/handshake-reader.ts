@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { MillstreamError } from 'millstream';
 import { FrameParser } from './frame.js';
 import { HANDSHAKE_BYTES_MAX, strangerError } from './handshake.js';
+import type { SocketChunks } from './socket-chunks.js';
 
 /** Hears one of the two, once. */
 export interface FirstFrameListener {
@@ -16,7 +17,7 @@ export interface FirstFrameListener {
 }
 
 /** Begins to read. */
-export function readFirstFrame(socket: Socket, remote: string, listener: FirstFrameListener): void {
+export function readFirstFrame(socket: Socket, chunks: SocketChunks, remote: string, listener: FirstFrameListener): void {
   let failure: MillstreamError | undefined;
   let first: Buffer | undefined;
   const parser = new FrameParser(
@@ -41,7 +42,8 @@ export function readFirstFrame(socket: Socket, remote: string, listener: FirstFr
     } else if (first !== undefined) {
       detach();
       socket.pause();
-      listener.onFirstFrame(first, chunk.subarray(parsed));
+      // The chunk's memory is used again.
+      listener.onFirstFrame(first, Buffer.from(chunk.subarray(parsed)));
     }
   };
   const onEnd = (): void => fail(Object.assign(new Error('The other end closed it.'), { code: 'ECONNRESET' }));
@@ -51,9 +53,11 @@ export function readFirstFrame(socket: Socket, remote: string, listener: FirstFr
     listener.onFailure(error);
   };
   const detach = (): void => {
-    socket.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', fail);
+    chunks.hear(undefined);
+    socket.off('end', onEnd).off('close', onEnd).off('error', fail);
   };
   // A socket without a listener for errors ends the process, and errors may come after the first message.
   socket.on('error', () => undefined);
-  socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', fail);
+  chunks.hear(onData);
+  socket.on('end', onEnd).on('close', onEnd).on('error', fail);
 }

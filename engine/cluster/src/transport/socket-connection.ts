@@ -13,6 +13,7 @@ import { MillstreamError } from 'millstream';
 import type { Clock, Connection, ConnectionListener, ScheduledCall } from 'millstream/cluster';
 import { type FrameListener, FrameParser, GOODBYE } from './frame.js';
 import { FrameWriter } from './frame-writer.js';
+import type { SocketChunks } from './socket-chunks.js';
 import { lostError } from './socket-errors.js';
 
 export interface SocketConnectionOptions {
@@ -25,6 +26,7 @@ export interface SocketConnectionOptions {
 export class SocketConnection implements Connection, FrameListener {
   readonly remote: string;
   private readonly socket: Socket;
+  private readonly chunks: SocketChunks;
   private readonly options: SocketConnectionOptions;
   private readonly parser: FrameParser;
   private readonly writer: FrameWriter;
@@ -34,29 +36,43 @@ export class SocketConnection implements Connection, FrameListener {
   private destroyed = false;
   private failure: MillstreamError | undefined;
   private awaitsDrain = false;
+  private isHearing = false;
+  private readonly early: (() => void)[] = [];
   private closing: ScheduledCall | undefined;
-  private readonly onWritten = (): void => this.written();
 
   /** `socket`: paused, and without listeners of its own. */
-  constructor(socket: Socket, remote: string, options: SocketConnectionOptions) {
+  constructor(socket: Socket, chunks: SocketChunks, remote: string, options: SocketConnectionOptions) {
     this.socket = socket;
+    this.chunks = chunks;
     this.remote = remote;
     this.options = options;
     this.parser = new FrameParser(this, options.messageBytesMax);
-    this.writer = new FrameWriter((bytes) => void socket.write(bytes, this.onWritten));
+    this.writer = new FrameWriter((bytes, written) => {
+      socket.write(bytes, () => {
+        written();
+        this.written();
+      });
+    });
     socket.on('error', (error) => this.fail(lostError(remote, error.message, error)));
-    socket.on('end', () => this.ended());
-    socket.on('close', () => this.closed());
+    socket.on('end', () => this.inTurn(() => this.ended()));
+    socket.on('close', () => this.inTurn(() => this.closed()));
+  }
+
+  /** With TLS the end may come while what was before it is still kept. */
+  private inTurn(event: () => void): void {
+    if (this.isHearing) event();
+    else this.early.push(event);
   }
 
   /** Begins to read, after the caller's turn: with `rest`, what was read behind the handshake. */
   start(listener: ConnectionListener, rest: Buffer): void {
     this.listener = listener;
     setImmediate(() => {
-      if (this.socket.destroyed) return;
+      this.isHearing = true;
       this.parse(rest);
-      this.socket.on('data', (chunk: Buffer) => this.parse(chunk));
-      this.socket.resume();
+      this.chunks.hear((chunk) => this.parse(chunk));
+      if (!this.socket.destroyed) this.socket.resume();
+      for (const event of this.early.splice(0)) event();
     });
   }
 

@@ -11,6 +11,7 @@ import { framed } from './frame.js';
 import { encodeCertificateRefusal, encodeRefusal, encodeWelcome, judgeHello } from './handshake.js';
 import { readFirstFrame } from './handshake-reader.js';
 import { resolveLoopback } from './loopback.js';
+import { AcceptedChunks, type SocketChunks } from './socket-chunks.js';
 import { SocketConnection } from './socket-connection.js';
 import { certificateError, clientTlsError, FINGERPRINT_MISMATCH, listenError, lostError } from './socket-errors.js';
 import { isSecured, KEEP_ALIVE_MS, type TcpSettings, tlsOptionsOf } from './tcp-settings.js';
@@ -136,11 +137,12 @@ class Door {
   ask(socket: Socket): void {
     const { own, token } = this.settings;
     const name = nameOf(socket);
-    readFirstFrame(socket, name, {
+    const chunks = new AcceptedChunks(socket);
+    readFirstFrame(socket, chunks, name, {
       onFirstFrame: (frame, rest) => {
         try {
           const peer = judgeHello(frame, own, token, name);
-          this.letIn(socket, `${peer.role} ${peer.name} (${name})`, rest);
+          this.letIn(socket, chunks, `${peer.role} ${peer.name} (${name})`, rest);
         } catch (error) {
           this.sendAway(socket, encodeRefusal(own, error as MillstreamError), error as MillstreamError);
         }
@@ -176,7 +178,7 @@ class Door {
     return lostError(name, `the other end left before it had said who it is${hint}`, cause);
   }
 
-  private letIn(socket: Socket, remote: string, rest: Buffer): void {
+  private letIn(socket: Socket, chunks: SocketChunks, remote: string, rest: Buffer): void {
     const name = nameOf(socket);
     const stranger = this.strangers.get(name);
     if (stranger === undefined) {
@@ -186,7 +188,7 @@ class Door {
     stranger.timer.cancel();
     this.strangers.delete(name);
     socket.write(framed(encodeWelcome(this.settings.own)));
-    const connection = new SocketConnection(socket, remote, this.settings);
+    const connection = new SocketConnection(socket, chunks, remote, this.settings);
     try {
       connection.start(this.accept(connection), rest);
     } catch (error) {

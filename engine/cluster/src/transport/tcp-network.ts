@@ -25,6 +25,7 @@ import { encodeHello, HANDSHAKE_BYTES_MAX, isProperText, judgeAnswer, type PeerI
 import { readFirstFrame } from './handshake-reader.js';
 import { resolveLoopback } from './loopback.js';
 import { TOKEN_OPTION } from './option-keys.js';
+import { ReusedChunks, type SocketChunks } from './socket-chunks.js';
 import { SocketConnection } from './socket-connection.js';
 import { certificateError, connectError, connectionFailed, FINGERPRINT_MISMATCH } from './socket-errors.js';
 import { listenOnSocket } from './tcp-listener.js';
@@ -74,7 +75,8 @@ export class TcpNetwork implements Network {
   async connect(address: NetworkAddress, listener: ConnectionListener): Promise<Connection> {
     try {
       const host = isSecured(this.settings) ? address.host : await resolveLoopback('connect to', address);
-      return await introduce(openSocket(address, host, this.settings), address, listener, this.settings);
+      const chunks = new ReusedChunks();
+      return await introduce(openSocket(address, host, chunks, this.settings), chunks, address, listener, this.settings);
     } catch (error) {
       throw connectError(address, error);
     }
@@ -87,12 +89,13 @@ export class TcpNetwork implements Network {
 }
 
 /** `host`: the address's host, or the IP address that it was resolved to. */
-function openSocket(address: NetworkAddress, host: string, { tls, tlsPolicy }: TcpSettings): Socket {
+function openSocket(address: NetworkAddress, host: string, { onread }: ReusedChunks, { tls, tlsPolicy }: TcpSettings): Socket {
   const { port } = address;
-  if (tls === undefined) return connectSocket({ host, port });
+  if (tls === undefined) return connectSocket({ host, port, onread });
   const servername = isIP(address.host) === 0 ? { servername: address.host } : {};
   const anyHost = tlsPolicy.verifyHost === false ? { checkServerIdentity: () => undefined } : {};
-  return connectTls({ host, port, ...tlsOptionsOf(tls, tlsPolicy), ...servername, ...anyHost, rejectUnauthorized: true });
+  const reading = { onread };
+  return connectTls({ host, port, ...reading, ...tlsOptionsOf(tls, tlsPolicy), ...servername, ...anyHost, rejectUnauthorized: true });
 }
 
 /** What is wrong with the certificate of the server, after TLS itself has accepted it. */
@@ -102,7 +105,13 @@ function fingerprintFault(socket: Socket, remote: string, { tlsPolicy }: TcpSett
 }
 
 /** Says who this end is and hears who the other one is. */
-function introduce(socket: Socket, address: NetworkAddress, listener: ConnectionListener, settings: TcpSettings): Promise<Connection> {
+function introduce(
+  socket: Socket,
+  chunks: SocketChunks,
+  address: NetworkAddress,
+  listener: ConnectionListener,
+  settings: TcpSettings,
+): Promise<Connection> {
   const { own, token, tls, clock, connectTimeoutMs } = settings;
   const remote = `${address.host}:${address.port}`;
   socket.setNoDelay(true);
@@ -113,12 +122,12 @@ function introduce(socket: Socket, address: NetworkAddress, listener: Connection
         connectionFailed(address, `no answer in ${connectTimeoutMs} ms. Check that the process there runs and is not blocked`),
       );
     });
-    readFirstFrame(socket, remote, {
+    readFirstFrame(socket, chunks, remote, {
       onFirstFrame(frame, rest) {
         timer.cancel();
         try {
           const { role, name } = judgeAnswer(frame, own, remote);
-          const connection = new SocketConnection(socket, `${role} ${name} (${remote})`, settings);
+          const connection = new SocketConnection(socket, chunks, `${role} ${name} (${remote})`, settings);
           connection.start(listener, rest);
           resolve(connection);
         } catch (error) {

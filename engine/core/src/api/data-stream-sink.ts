@@ -1,7 +1,8 @@
 /** The end of a stream: a sink with its settings. */
 import type { NodeDraft } from '../plan/draft.js';
 import type { JobBuilder } from './job-builder.js';
-import { changeNode } from './operator-settings.js';
+import { changeNode, changeSlotSharingGroup } from './operator-settings.js';
+import type { SlotSharingGroup } from './slot-sharing-group.js';
 
 /** A sink that was added to the job. Its methods change it and return it. */
 export class DataStreamSink {
@@ -47,8 +48,8 @@ export class DataStreamSink {
     return this;
   }
 
-  slotSharingGroup(slotSharingGroup: string): this {
-    changeNode(this.#job, this.#node, { slotSharingGroup });
+  slotSharingGroup(group: string | SlotSharingGroup): this {
+    changeSlotSharingGroup(this.#job, this.#node, group);
     return this;
   }
 }

@@ -6,7 +6,7 @@
 import { MillstreamError } from '../common/errors.js';
 import type { JobProgram } from '../plan/plan.js';
 import { type EvaluationContext, evaluateUntilProgram } from './evaluation.js';
-import { createMoment, enterSandbox } from './evaluation-sandbox.js';
+import { createMoment, openSandbox } from './evaluation-sandbox.js';
 import { JobBuilder } from './job-builder.js';
 import { runIfMain } from './main-program.js';
 import { StreamExecutionEnvironment } from './stream-execution-environment.js';
@@ -53,11 +53,11 @@ export async function buildDefinedJob(definition: JobDefinition, context: Omit<E
   const moment = context.moment ?? createMoment();
   const job = new JobBuilder(streams, { ...context, moment });
   job.executeRefusal = `Cannot call execute inside defineJob: Millstream executes what the function has built. Remove the call; use print or sinkTo in place of executeAndCollect.`;
-  const leave = enterSandbox(moment, context.mode === 'slot');
+  const sandbox = openSandbox(moment, context.mode === 'slot');
   try {
-    await definition.define(new StreamExecutionEnvironment(job), Object.freeze({ ...context.parameters }));
+    await sandbox.run(() => definition.define(new StreamExecutionEnvironment(job), Object.freeze({ ...context.parameters })));
   } finally {
-    leave();
+    sandbox.leave();
   }
   job.executeRefusal = undefined;
   return job.build(definition.name);

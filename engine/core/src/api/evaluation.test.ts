@@ -118,6 +118,20 @@ describe('options', () => {
     });
     expect(program.plan.options).toEqual({ 'parallelism.default': 4 });
   });
+
+  it('of the cluster hold where neither the program nor the evaluation says anything', async () => {
+    const defaults = { 'parallelism.default': 8, 'execution.checkpointing.interval': '1 s', 'execution.checkpointing.dir': '/tmp/cluster' };
+    const options = { 'execution.checkpointing.interval': 500 };
+    const program = await evaluateModule(contextOf({ mode: 'slot', defaults, options }), async () => {
+      await environment().setParallelism(2).execute();
+      return {};
+    });
+    expect(program.plan.options).toEqual({
+      'parallelism.default': 2,
+      'execution.checkpointing.interval': 500,
+      'execution.checkpointing.dir': '/tmp/cluster',
+    });
+  });
 });
 
 describe('an evaluation', () => {

@@ -11,7 +11,7 @@
  */
 import { MillstreamError } from '../common/errors.js';
 import type { JobProgram } from '../plan/plan.js';
-import { createMoment, type EvaluationMoment, enterSandbox } from './evaluation-sandbox.js';
+import { createMoment, type EvaluationMoment, openSandbox } from './evaluation-sandbox.js';
 import type { JobExecutor } from './job-executor.js';
 
 /** What `execute` does: runs the job, or reports the program and never returns. */
@@ -24,6 +24,8 @@ export interface EvaluationContext {
   readonly parameters: Readonly<Record<string, string>>;
   /** What the program sees as now and as chance while it builds its graph. Default: now, and a seed of its own. */
   readonly moment?: EvaluationMoment;
+  /** Options that hold where the program does not set them, by key: those of the cluster. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
   /** Options that override what the program sets, by key. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Runs the job in mode 'client'; undefined: the default executor. */
@@ -74,14 +76,14 @@ export async function runInEvaluation<T>(context: EvaluationContext, evaluate: (
     throw new MillstreamError('INTERNAL', 'Cannot evaluate a program while another is evaluated in this process.');
   }
   const moment = context.moment ?? createMoment();
-  const leave = enterSandbox(moment, context.mode === 'slot');
-  const evaluation: Evaluation = { context: { ...context, moment }, leave, reported: false };
+  const sandbox = openSandbox(moment, context.mode === 'slot');
+  const evaluation: Evaluation = { context: { ...context, moment }, leave: () => sandbox.leave(), reported: false };
   registry[CURRENT] = evaluation;
   registry[EVALUATED] = true;
   try {
-    return await evaluate();
+    return await sandbox.run(evaluate);
   } finally {
-    leave();
+    sandbox.leave();
     if (registry[CURRENT] === evaluation) registry[CURRENT] = undefined;
   }
 }

@@ -8,8 +8,10 @@ import type { JobOptions } from '../config/options.js';
 import { parseOptions, resolveOptions } from '../config/resolve-options.js';
 import { buildPlan } from '../plan/build-plan.js';
 import { createDraft, type NodeDraft, type NodeSpecification } from '../plan/draft.js';
-import type { JobProgram, PlainValue } from '../plan/plan.js';
+import type { JobProgram, PlainValue, SlotResources } from '../plan/plan.js';
+import { describeResources } from '../plan/slot-resources.js';
 import type { EvaluationContext } from './evaluation.js';
+import type { SlotSharingGroup } from './slot-sharing-group.js';
 import type { StreamFactory } from './stream-factory.js';
 
 /** The job that an environment builds. Internal: users see the environment and its streams. */
@@ -22,6 +24,7 @@ export class JobBuilder {
   readonly #drafts: NodeDraft[] = [];
   readonly #options: Record<string, PlainValue> = {};
   readonly #classes = new ClassRegistry();
+  readonly #slotResources = new Map<string, SlotResources>();
   #builtAs: string | undefined;
 
   constructor(streams: StreamFactory, context: EvaluationContext | undefined) {
@@ -58,13 +61,35 @@ export class JobBuilder {
     this.#classes.registerClass(name, type, codec);
   }
 
+  /** Notes what the slots of a group take; throws INVALID_OPTION if the group has said something else before. */
+  registerSlotSharingGroup({ name, resources }: SlotSharingGroup): void {
+    this.requireOpen(`register slot sharing group "${name}"`);
+    if (resources === undefined) return;
+    const known = this.#slotResources.get(name);
+    if (known !== undefined && (known.cpuCores !== resources.cpuCores || known.heapBytes !== resources.heapBytes)) {
+      throw new MillstreamError(
+        'INVALID_OPTION',
+        `Cannot register slot sharing group "${name}" with ${describeResources(resources)}: it has ${describeResources(known)} already. Make it once, or give the other one a name of its own.`,
+      );
+    }
+    this.#slotResources.set(name, resources);
+  }
+
   /** Freezes the job. */
   build(jobName: string | undefined): JobProgram {
     this.requireOpen(`execute job "${jobName ?? this.#builtAs}"`);
-    const options = { ...this.#options, ...parseOptions(this.context?.options ?? {}) };
+    const { defaults = {}, options: overrides = {} } = this.context ?? {};
+    const options = { ...parseOptions(defaults), ...this.#options, ...parseOptions(overrides) };
     const name = jobName ?? resolveOptions(options)['pipeline.name'] ?? 'Millstream job';
     const parameters = this.context?.parameters ?? {};
-    const program = buildPlan({ jobName: name, drafts: this.#drafts, parameters, options, classes: this.#classes });
+    const program = buildPlan({
+      jobName: name,
+      drafts: this.#drafts,
+      parameters,
+      options,
+      classes: this.#classes,
+      slotResources: this.#slotResources,
+    });
     this.#builtAs = name;
     return this.context?.moment === undefined ? program : { ...program, moment: this.context.moment };
   }

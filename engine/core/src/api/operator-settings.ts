@@ -6,6 +6,7 @@ import { OutputTag } from '../operators/output-tag.js';
 import type { NodeDraft } from '../plan/draft.js';
 import { requireParallelism } from '../plan/resolve-parallelism.js';
 import type { JobBuilder } from './job-builder.js';
+import { SlotSharingGroup } from './slot-sharing-group.js';
 
 /**
  * What is done with a record whose user function throws: fail the job (default), drop and count it, or send it with the error to a side
@@ -35,6 +36,12 @@ export function changeNode(job: JobBuilder, node: NodeDraft, settings: Partial<S
     else requireText(value, `the ${name} of ${operator}`);
   }
   Object.assign(node, settings);
+}
+
+/** Puts an operator into a group, by its name or with what its slots take. */
+export function changeSlotSharingGroup(job: JobBuilder, node: NodeDraft, group: string | SlotSharingGroup): void {
+  if (group instanceof SlotSharingGroup) job.registerSlotSharingGroup(group);
+  changeNode(job, node, { slotSharingGroup: group instanceof SlotSharingGroup ? group.name : group });
 }
 
 function requireText(value: unknown, subject: string): void {

@@ -3,7 +3,8 @@ import type { OutputTag } from '../operators/output-tag.js';
 import type { NodeDraft } from '../plan/draft.js';
 import { DataStream } from './data-stream.js';
 import type { JobBuilder } from './job-builder.js';
-import { changeNode, changeOnError, type OnErrorPolicy } from './operator-settings.js';
+import { changeNode, changeOnError, changeSlotSharingGroup, type OnErrorPolicy } from './operator-settings.js';
+import type { SlotSharingGroup } from './slot-sharing-group.js';
 import { tapOf } from './tap.js';
 
 /** An operator's main output. The methods below change the operator and return the stream. */
@@ -68,8 +69,8 @@ export class SingleOutputStreamOperator<T> extends DataStream<T> {
   }
 
   /** Operators of different groups run in different slots; default: the group of the inputs. */
-  slotSharingGroup(slotSharingGroup: string): this {
-    changeNode(this.job, this.#node, { slotSharingGroup });
+  slotSharingGroup(group: string | SlotSharingGroup): this {
+    changeSlotSharingGroup(this.job, this.#node, group);
     return this;
   }
 

@@ -12,6 +12,7 @@ import { executeJob } from './execute-job.js';
 import { JobBuilder } from './job-builder.js';
 import type { JobExecutionResult } from './job-executor.js';
 import type { SingleOutputStreamOperator } from './single-output-stream-operator.js';
+import type { SlotSharingGroup } from './slot-sharing-group.js';
 import { streams } from './streams.js';
 
 /**
@@ -124,6 +125,12 @@ export class StreamExecutionEnvironment {
    */
   registerClass<T extends object, P>(name: string, type: abstract new (...parameters: never[]) => T, codec: ClassCodec<T, P>): this {
     this.#job.registerClass(name, type, codec);
+    return this;
+  }
+
+  /** Notes what the slots of a group take, for operators that name the group. Throws INVALID_OPTION if it has said something else before. */
+  registerSlotSharingGroup(group: SlotSharingGroup): this {
+    this.#job.registerSlotSharingGroup(group);
     return this;
   }
 

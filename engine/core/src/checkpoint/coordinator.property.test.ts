@@ -36,6 +36,10 @@ class World {
   private readonly stages = new Map<number, string[]>();
   private readonly asked = new Map<string, number>();
   private readonly acknowledged = new Map<number, Set<number>>();
+  /** Requests that end the sources. */
+  private readonly drains = new Set<string>();
+  /** Who asked for what is in progress. */
+  private requested: string | undefined;
   private inProgress: number | undefined;
   private lastEpoch = 0;
   private lastCompleted = 0;
@@ -95,7 +99,8 @@ class World {
   private request(): CheckpointRequest {
     const id = `request ${this.asked.size}`;
     this.asked.set(id, 0);
-    const stop = this.random.below(8) === 0 ? 'suspend' : undefined;
+    const stop = (['suspend', 'drain'] as const)[this.random.below(12)];
+    if (stop === 'drain') this.drains.add(id);
     return { id, kind: this.random.below(2) === 0 ? 'savepoint' : 'checkpoint', stop, directory: undefined };
   }
 
@@ -144,6 +149,7 @@ class World {
         expect(action.epoch).toBe(this.inProgress);
         expect(this.has(action.epoch, 'commitRecord')).toBe(false);
         this.stage(action.epoch, 'abort');
+        this.ended ||= this.drains.has(this.requested ?? '');
         this.inProgress = undefined;
         this.lastEndedAt = now;
         break;
@@ -212,6 +218,7 @@ class World {
     }
     this.lastEpoch = action.epoch;
     this.inProgress = action.epoch;
+    this.requested = action.request?.id;
     this.stage(action.epoch, 'trigger');
   }
 }

@@ -245,6 +245,17 @@ describe('checkpoint coordinator', () => {
     expect(driver.at(10_000)).toEqual([]);
   });
 
+  it('fails the job if a drain was triggered and does not complete: its sources have ended', () => {
+    const driver = new Driver();
+    driver.start();
+    const request: CheckpointRequest = { ...SAVEPOINT, stop: 'drain' };
+    driver.send({ type: 'triggerRequested', request });
+    const actions = driver.send({ type: 'declined', epoch: 1, reason: 'no room' });
+    expect(types(actions)).toEqual(['abort', 'discardEpoch', 'refuse', 'failJob', 'scheduleAt']);
+    expect(actions[3]).toMatchObject({ reason: 'its sources had ended for savepoint 1, which failed: no room' });
+    expect(driver.at(10_000)).toEqual([]);
+  });
+
   it('keeps requests until the tasks run, and refuses them when they stop', () => {
     const driver = new Driver();
     expect(driver.send({ type: 'triggerRequested', request: SAVEPOINT })).toEqual([]);

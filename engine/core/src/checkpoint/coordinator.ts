@@ -18,6 +18,7 @@
  *  6. After failJob, a completed stop, the final checkpoint or tasksStopped nothing is triggered.
  *  7. Periodic ones keep interval and minimum pause; requested ones and the final one do not wait.
  *  8. Each request is answered or refused exactly once.
+ *  9. After a drain was triggered the job ends, with its savepoint or with failJob.
  */
 import type {
   CheckpointRequest,
@@ -125,7 +126,10 @@ function complete(state: CoordinatorState, pending: PendingCheckpoint, now: numb
   return stop !== undefined || final ? end(after, now, 'the job has ended', actions) : after;
 }
 
-/** Gives the pending checkpoint up and counts it, unless somebody asked for it. Never called once it is committing. */
+/**
+ * Gives the pending checkpoint up and counts it, unless somebody asked for it. Never called once it is committing. Sources that were ended
+ * for it cannot read on: the job goes back to its latest checkpoint.
+ */
 function abort(
   state: CoordinatorState,
   pending: PendingCheckpoint,
@@ -134,6 +138,8 @@ function abort(
   actions: CoordinatorAction[],
 ): CoordinatorState {
   const after = giveUp(state, pending, now, reason, actions);
+  if (pending.request?.stop === 'drain')
+    return failJob(after, now, `its sources had ended for savepoint ${pending.epoch}, which failed: ${reason}`, actions);
   if (pending.request !== undefined) return after;
   const failuresInARow = state.failuresInARow + 1;
   const counted = { ...after, failuresInARow };

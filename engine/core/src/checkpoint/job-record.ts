@@ -32,6 +32,13 @@ export interface CompletedCheckpoint {
   readonly committed: boolean;
 }
 
+/** A checkpoint of another run that this run has taken over: what it started from, until it has enough of its own. */
+export interface ClaimedCheckpoint extends CompletedCheckpoint {
+  /** Absolute. */
+  readonly path: string;
+  readonly isClaimed: true;
+}
+
 export interface JobRecord {
   readonly job: string;
   readonly run: string;
@@ -47,6 +54,10 @@ export interface JobRecord {
   readonly checkpoints: readonly CompletedCheckpoint[];
   /** The checkpoint of another run that this run started from; restored as long as there is none of its own. */
   readonly restoredFrom: string | undefined;
+  /** The same, where the run owns it and removes it: it counts as the oldest of the retained ones. */
+  readonly claimed?: ClaimedCheckpoint | undefined;
+  /** The run is over, all its results are committed: no leader goes on with it. */
+  readonly ended?: 'finished' | 'stopped';
 }
 
 /** Numbers in a block of epochs. A gap in the numbers after each restart is all that a large block costs. */
@@ -94,18 +105,25 @@ export function startAttempt(
   return { record: { ...reserved.record, term, attempt: record.attempt + 1, lineage }, block: reserved.block };
 }
 
-/** Lists a completed checkpoint; of kind 'checkpoint' only the newest `retained` (at least one) stay. `dropped`: those that left. */
+/**
+ * Lists a completed checkpoint; of kind 'checkpoint' only the newest `retained` (at least one) stay, a claimed one included. `dropped`: those
+ * that left.
+ */
 export function addCheckpoint(
   record: JobRecord,
   checkpoint: CompletedCheckpoint,
   retained: number,
-): { record: JobRecord; dropped: readonly CompletedCheckpoint[] } {
+): { record: JobRecord; dropped: readonly (CompletedCheckpoint | ClaimedCheckpoint)[] } {
   const newest = latestCheckpoint(record)?.epoch ?? 0;
   invariant(checkpoint.epoch > newest && checkpoint.epoch < record.nextEpoch, `Checkpoint ${checkpoint.epoch} does not follow ${newest}`);
   const all = [...record.checkpoints, checkpoint];
   const own = all.filter((each) => each.kind === 'checkpoint');
-  const dropped = own.slice(0, Math.max(0, own.length - Math.max(1, retained)));
-  return { record: { ...record, checkpoints: all.filter((each) => !dropped.includes(each)) }, dropped };
+  const keep = Math.max(1, retained);
+  const dropped = own.slice(0, Math.max(0, own.length - keep));
+  const listed = { ...record, checkpoints: all.filter((each) => !dropped.includes(each)) };
+  const { claimed, ...rest } = listed;
+  if (claimed === undefined || own.length < keep) return { record: listed, dropped };
+  return { record: rest, dropped: [claimed, ...dropped] };
 }
 
 /** Notes that all committables of a checkpoint are committed. A checkpoint that is no longer listed needs no note. */

@@ -6,18 +6,20 @@
  * format is refused, not guessed at.
  */
 import { checkpointCorruptError, checkpointVersionError } from './checkpoint-errors.js';
-import type { CheckpointMetadata, OperatorSnapshotMetadata } from './metadata.js';
+import { type CheckpointMetadata, hasChannelState, type OperatorSnapshotMetadata } from './metadata.js';
 import { sealJson, unsealJson } from './sealed-json.js';
 import type { KeyedStateFile, KeyGroupWatermark, OperatorSubtaskSnapshot, SplitSnapshot, StateBytes, StateFile } from './snapshot.js';
 
 const FORMAT = 'millstream.checkpoint';
 const FORMAT_VERSION = 1;
+/** With elements that were on their way, which a reader that does not know them would lose. */
+const FORMAT_VERSION_CHANNELS = 2;
 
 /** The bytes of a `_metadata` file. */
 export function encodeMetadata(metadata: CheckpointMetadata): Uint8Array {
   return sealJson({
     format: FORMAT,
-    formatVersion: FORMAT_VERSION,
+    formatVersion: hasChannelState(metadata) ? FORMAT_VERSION_CHANNELS : FORMAT_VERSION,
     ...metadata,
     operators: metadata.operators.map((operator) => ({
       ...operator,
@@ -33,7 +35,8 @@ export function decodeMetadata(bytes: Uint8Array, path: string, previous: string
   if (!unsealed.whole) throw checkpointCorruptError({ path, expected: unsealed.expected, actual: unsealed.actual, previous });
   const { format, formatVersion, ...json } = unsealed.value as MetadataJson;
   if (format !== FORMAT) throw checkpointCorruptError({ path, expected: `the format '${FORMAT}'`, actual: `'${format}'`, previous });
-  if (formatVersion !== FORMAT_VERSION) throw checkpointVersionError(path, formatVersion, FORMAT_VERSION);
+  if (formatVersion !== FORMAT_VERSION && formatVersion !== FORMAT_VERSION_CHANNELS)
+    throw checkpointVersionError(path, formatVersion, FORMAT_VERSION_CHANNELS);
   return {
     ...json,
     operators: json.operators.map((operator) => ({
@@ -57,6 +60,7 @@ interface SubtaskJson {
   readonly operatorState?: StateJson | undefined;
   readonly splits: readonly { readonly split: string; readonly watermark: WatermarkJson }[];
   readonly committables: readonly string[];
+  readonly channelState?: StateJson | undefined;
 }
 
 interface MetadataJson extends Omit<CheckpointMetadata, 'operators'> {
@@ -90,6 +94,7 @@ function subtaskToJson(subtask: OperatorSubtaskSnapshot): SubtaskJson {
     operatorState: stateToJson(subtask.operatorState),
     splits: subtask.splits.map(({ split, watermark }) => ({ split: toBase64(split), watermark: watermarkToJson(watermark) })),
     committables: subtask.committables.map(toBase64),
+    ...(subtask.channelState !== undefined && { channelState: stateToJson(subtask.channelState) }),
   };
 }
 
@@ -104,5 +109,6 @@ function subtaskFromJson(json: SubtaskJson): OperatorSubtaskSnapshot {
     operatorState: stateFromJson(json.operatorState),
     splits: json.splits.map(({ split, watermark }): SplitSnapshot => ({ split: fromBase64(split), watermark: Number(watermark) })),
     committables: json.committables.map(fromBase64),
+    ...(json.channelState !== undefined && { channelState: stateFromJson(json.channelState) as StateBytes }),
   };
 }

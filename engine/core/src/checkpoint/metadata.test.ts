@@ -56,6 +56,8 @@ describe('metadata', () => {
       splits: fc.array(fc.record({ split: bytes, watermark }), { maxLength: 2 }),
       committables: fc.array(bytes, { maxLength: 2 }),
     });
+    const overtaken = fc.record({ channelState: fc.oneof(fc.record({ inline: bytes }), fc.record({ file })) });
+    const maybeOvertaken = fc.tuple(subtask, fc.option(overtaken)).map(([part, more]) => ({ ...part, ...more }));
     const operators = fc.array(
       fc.record<OperatorSnapshotMetadata>({
         operatorId: fc.string({ unit: 'grapheme' }),
@@ -64,7 +66,7 @@ describe('metadata', () => {
         parallelism: fc.nat(),
         maxParallelism: fc.nat(),
         enumeratorState: state,
-        subtasks: fc.array(subtask, { maxLength: 2 }),
+        subtasks: fc.array(maybeOvertaken, { maxLength: 2 }),
       }),
       { maxLength: 3 },
     );
@@ -121,18 +123,28 @@ describe('metadata', () => {
     expect(() => assembleOperators(descriptions, snapshots.slice(1), enumerators)).toThrow("lacks subtask 1 of 'v1'");
   });
 
+  it('is of the first version unless it holds what was on its way, which a reader of that version would lose', () => {
+    const versionOf = (subtask: Partial<OperatorSubtaskSnapshot>): unknown =>
+      JSON.parse(new TextDecoder().decode(encodeMetadata(metadataOf([operator('a', subtask)]))).split('\n')[0] as string).formatVersion;
+    expect([versionOf({}), versionOf({ channelState: { inline: new Uint8Array(3) } })]).toEqual([1, 2]);
+  });
+
   it('lists every file it needs', () => {
     const file = { path: '../shared/o', length: 1, crc32: 1 };
     const metadata = metadataOf([
       {
-        ...operator('a', { keyedChain: [keyedFile('../shared/1'), keyedFile('../shared/2')], operatorState: { file } }),
+        ...operator('a', {
+          keyedChain: [keyedFile('../shared/1'), keyedFile('../shared/2')],
+          operatorState: { file },
+          channelState: { file: { ...file, path: '../shared/c' } },
+        }),
         enumeratorState: { inline: new Uint8Array(1) },
       },
       { ...operator('b', { keyedChain: [keyedFile('../shared/2')] }), enumeratorState: { file: { ...file, path: 'e' } } },
     ]);
-    expect([...filesOf(metadata)].sort()).toEqual(['../shared/1', '../shared/2', '../shared/o', 'e']);
+    expect([...filesOf(metadata)].sort()).toEqual(['../shared/1', '../shared/2', '../shared/c', '../shared/o', 'e']);
     const moved = withPaths(metadata, (path) => `/new/${path}`);
-    expect([...filesOf(moved)].sort()).toEqual(['/new/../shared/1', '/new/../shared/2', '/new/../shared/o', '/new/e']);
+    expect([...filesOf(moved)].sort()).toEqual(['/new/../shared/1', '/new/../shared/2', '/new/../shared/c', '/new/../shared/o', '/new/e']);
     expect(withPaths(moved, (path) => path.slice('/new/'.length))).toEqual(metadata);
   });
 });

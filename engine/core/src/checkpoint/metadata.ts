@@ -87,9 +87,9 @@ export function filesOf(metadata: CheckpointMetadata): Set<string> {
 }
 
 /** The paths of the files that one subtask's part needs. */
-export function filesOfSubtask({ keyedChain, operatorState }: OperatorSubtaskSnapshot): string[] {
+export function filesOfSubtask({ keyedChain, operatorState, channelState }: OperatorSubtaskSnapshot): string[] {
   const paths = keyedChain.map((file) => file.path);
-  if (operatorState !== undefined && 'file' in operatorState) paths.push(operatorState.file.path);
+  for (const state of [operatorState, channelState]) if (state !== undefined && 'file' in state) paths.push(state.file.path);
   return paths;
 }
 
@@ -100,6 +100,7 @@ export function withPaths(metadata: CheckpointMetadata, replace: (path: string) 
   const subtask = (part: OperatorSubtaskSnapshot): OperatorSubtaskSnapshot => ({
     ...part,
     operatorState: state(part.operatorState),
+    ...(part.channelState !== undefined && { channelState: state(part.channelState) as StateBytes }),
     keyedChain: part.keyedChain.map((file) => ({ ...file, path: replace(file.path) })),
   });
   return {
@@ -121,9 +122,18 @@ export function isKeyed(operator: OperatorSnapshotMetadata): boolean {
 export function hasState(operator: OperatorSnapshotMetadata): boolean {
   if (operator.enumeratorState !== undefined) return true;
   return operator.subtasks.some(
-    ({ operatorState, splits, committables, keyedChain }) =>
-      operatorState !== undefined || splits.length > 0 || committables.length > 0 || keyedChain.some(({ info }) => info.rows > 0),
+    ({ operatorState, splits, committables, keyedChain, channelState }) =>
+      operatorState !== undefined ||
+      channelState !== undefined ||
+      splits.length > 0 ||
+      committables.length > 0 ||
+      keyedChain.some(({ info }) => info.rows > 0),
   );
+}
+
+/** Whether barriers overtook elements, which are in the checkpoint: then it can be restored at the same parallelism only. */
+export function hasChannelState(metadata: CheckpointMetadata): boolean {
+  return metadata.operators.some(({ subtasks }) => subtasks.some(({ channelState }) => channelState !== undefined));
 }
 
 /** Throws MAX_PARALLELISM_MISMATCH if keyed state cannot be restored so. */

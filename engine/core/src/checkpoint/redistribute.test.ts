@@ -110,6 +110,13 @@ describe('redistribute', () => {
     expect(redistribute(operator, states, 2, 8).subtasks.map((subtask) => subtask.watermark)).toEqual([100, 101]);
   });
 
+  it('leaves each subtask its own copy of broadcast state at the same parallelism', () => {
+    const operator = createOperator(2, 8, { splits: 0, committables: 0, deltas: 0 });
+    const states = ['first', 'second'].map((text): NamedOperatorState[] => [{ name: 'b', kind: 'broadcast', elements: [bytesOf(text)] }]);
+    const copies = redistribute(operator, states, 2, 8).subtasks.map(({ operatorState }) => operatorState[0]?.elements.map(textOf));
+    expect(copies).toEqual([['first'], ['second']]);
+  });
+
   it('is finished only if all subtasks were', () => {
     const operator = createOperator(2, 8, { splits: 0, committables: 0, deltas: 0 });
     const finish = (...flags: boolean[]): OperatorSnapshotMetadata => ({

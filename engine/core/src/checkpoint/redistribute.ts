@@ -105,8 +105,10 @@ function redistributeOperatorState(old: readonly (readonly NamedOperatorState[])
     for (let index = 0; index < parallelism; index++) {
       const mine = (): readonly Uint8Array[] => {
         if (kind === 'union') return elements;
-        if (kind === 'broadcast') return (copies[0] as NamedOperatorState).elements;
-        if (parallelism === old.length) return old[index]?.find((state) => state.name === name)?.elements ?? [];
+        const own = parallelism === old.length ? old[index]?.find((state) => state.name === name)?.elements : undefined;
+        // Where barriers overtake, the copies of a broadcast state need not be alike.
+        if (kind === 'broadcast') return own ?? (copies[0] as NamedOperatorState).elements;
+        if (parallelism === old.length) return own ?? [];
         return elements.filter((_, at) => at % parallelism === index);
       };
       result[index]?.push({ name, kind, elements: mine() });

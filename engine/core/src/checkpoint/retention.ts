@@ -102,8 +102,8 @@ export class CheckpointRetention {
     const needed = new Set<string>();
     for (const checkpoint of record.checkpoints) {
       const directory = resolveStatePath(this.directory, checkpoint.path);
-      // Elsewhere it is whole by itself, and its owner's to remove.
-      if (checkpoint.kind === 'savepoint' && !this.owns(directory)) continue;
+      // It is whole by itself, and its owner may have removed it.
+      if (checkpoint.kind === 'savepoint') continue;
       for (const file of await this.filesOfCheckpoint(directory)) needed.add(file);
     }
     return needed;

@@ -58,6 +58,11 @@ export interface OperatorSubtaskSnapshot {
   readonly splits: readonly SplitSnapshot[];
   /** Sinks: what is to be committed when this checkpoint is complete, in order; each encoded. Those of declined epochs included. */
   readonly committables: readonly Uint8Array[];
+  /**
+   * The subtask's first operator: what was on its way to and from the subtask when the barrier overtook it (`encodeChannelState`). Absent if
+   * nothing was.
+   */
+  readonly channelState?: StateBytes;
 }
 
 /** What one subtask (a chain of operators) acknowledges. */

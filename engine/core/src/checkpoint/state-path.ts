@@ -13,6 +13,8 @@ import { isAbsolutePath, normalizeDirectory } from '../common/disk-path.js';
 
 export const METADATA_FILE = '_metadata';
 export const SHARED_DIRECTORY = 'shared';
+/** What is in a file of keyed state. */
+export const KEYED_PART = 'keyed';
 
 /** Who writes a file of state, and when: unique for each file. */
 export interface StateFileId {
@@ -29,7 +31,7 @@ export interface StateFileId {
 
 /** The name of a state file: readable, safe on every file system, different for different ids. */
 export function stateFileName(id: StateFileId): string {
-  return `${id.run}-${id.attempt}-${safeName(id.operatorId)}-${id.subtaskIndex}-${id.epoch}.${id.part ?? 'keyed'}`;
+  return `${id.run}-${id.attempt}-${safeName(id.operatorId)}-${id.subtaskIndex}-${id.epoch}.${id.part ?? KEYED_PART}`;
 }
 
 /** The attempt that wrote a file; undefined if it is not a state file of this run. */

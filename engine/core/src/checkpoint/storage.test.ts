@@ -300,6 +300,21 @@ describe('CheckpointRetention', () => {
     expect(await job.restored('/job')).toEqual(['base of 1']);
   });
 
+  it('removes a savepoint with all that was written to it, unless it has metadata', async () => {
+    const { disk, job } = await memoryJob();
+    const given = await job.storage.prepareSavepoint('/savepoints', 'r1', '1');
+    await job.snapshot(1, 'base', given);
+    await job.storage.abandonSavepoint(given);
+    expect([...disk.files('/savepoints').keys()]).toEqual([]);
+    expect(await disk.list('/savepoints')).toEqual([]);
+    const kept = await job.storage.prepareSavepoint('/savepoints', 'r1', '2');
+    const snapshot = await job.snapshot(2, 'base', kept);
+    await job.storage.writeMetadata(job.metadata(snapshot), kept);
+    const before = [...disk.files('/savepoints').keys()];
+    await job.storage.abandonSavepoint(kept);
+    expect([...disk.files('/savepoints').keys()]).toEqual(before);
+  });
+
   it('finds what earlier attempts left, cut off anywhere', async () => {
     let steps = 0;
     for (let kill = 0; ; kill++) {

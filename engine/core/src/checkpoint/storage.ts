@@ -10,6 +10,7 @@ import { normalizeDirectory } from '../common/disk-path.js';
 import type { KeyedSnapshotFile, SnapshotSink } from '../state/backend.js';
 import { checkpointCorruptError } from './checkpoint-errors.js';
 import type { CheckpointFiles } from './checkpoint-files.js';
+import type { LocalStateCopies } from './local-state.js';
 import type { CheckpointMetadata, OperatorSnapshotMetadata } from './metadata.js';
 import { encodeMetadata } from './metadata-format.js';
 import { decodeOperatorState, type NamedOperatorState } from './operator-state.js';
@@ -17,6 +18,7 @@ import type { KeyedStateFile, StateBytes, StateFile } from './snapshot.js';
 import { INLINE_STATE_BYTES_MAX } from './snapshot.js';
 import {
   checkpointDirectoryName,
+  KEYED_PART,
   METADATA_FILE,
   resolveStatePath,
   SHARED_DIRECTORY,
@@ -38,9 +40,12 @@ export class CheckpointStorage {
   /** The job's directory. */
   readonly directory: string;
   private readonly files: CheckpointFiles;
+  private readonly local: LocalStateCopies | undefined;
 
-  constructor(files: CheckpointFiles, directory: string) {
+  /** `local`: copies of state files on this machine. */
+  constructor(files: CheckpointFiles, directory: string, local?: LocalStateCopies) {
     this.files = files;
+    this.local = local;
     this.directory = normalizeDirectory(directory);
   }
 
@@ -56,6 +61,13 @@ export class CheckpointStorage {
     return directory;
   }
 
+  /** Removes the directory of a savepoint that will not be complete, with what was written to it; not one that has metadata. */
+  async abandonSavepoint(directory: string): Promise<void> {
+    if (await this.files.exists(`${directory}/${METADATA_FILE}`)) return;
+    for (const name of await this.files.list(directory)) await this.files.remove(`${directory}/${name}`);
+    await this.files.removeDirectory(directory);
+  }
+
   /** Where the checkpoint of an epoch lies. */
   checkpointPath(epoch: number): string {
     return `${this.directory}/${checkpointDirectoryName(epoch)}`;
@@ -66,13 +78,24 @@ export class CheckpointStorage {
     const directory = id.savepoint ?? `${this.directory}/${SHARED_DIRECTORY}`;
     const path = id.savepoint === undefined ? `../${SHARED_DIRECTORY}/${name}` : name;
     const file = this.files.create(`${directory}/${name}`, 'write the checkpoint file');
+    // Only keyed state is read where it was written, and only checkpoints are restored after a failure.
+    const isKeyed = (id.part ?? KEYED_PART) === KEYED_PART;
+    const copy = id.savepoint === undefined && isKeyed ? this.local?.create(name, id.epoch) : undefined;
     return {
       get pendingBytes() {
-        return file.pendingBytes;
+        return file.pendingBytes + (copy?.pendingBytes ?? 0);
       },
-      write: (chunk) => file.write(chunk),
-      abort: () => file.abort(),
-      finish: async () => ({ path, ...(await file.finish()) }),
+      write: (chunk) => {
+        copy?.write(chunk);
+        file.write(chunk);
+      },
+      abort: async () => {
+        await Promise.all([file.abort(), copy?.abort()]);
+      },
+      finish: async () => {
+        const [info] = await Promise.all([file.finish(), copy?.finish()]);
+        return { path, ...info };
+      },
     };
   }
 
@@ -86,6 +109,8 @@ export class CheckpointStorage {
 
   /** Reads a state file and verifies it. `previous`: the checkpoint to offer if it is damaged. Throws CHECKPOINT_CORRUPT. */
   async readStateFile(file: StateFile, previous?: string): Promise<Uint8Array> {
+    const copy = await this.local?.read(file);
+    if (copy !== undefined) return copy;
     const path = this.resolve(file.path);
     const expected = describeFile(file.crc32, file.length);
     const bytes = await this.files.read(path);

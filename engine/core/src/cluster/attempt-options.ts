@@ -35,15 +35,21 @@ export interface AttemptOptions {
   readonly channels: ChannelSetting;
   /** Exactly-once; false: at-least-once. */
   readonly alignBarriers: boolean;
+  /** Unaligned checkpoints: see `RunSettings.overtakeAfterMs`. */
+  readonly overtakeAfterMs: number | undefined;
   readonly checked: boolean;
   readonly seed: number;
   readonly watermarkIntervalMs: number;
   readonly sampleDelays: boolean;
+  /** Copies of state files on the machines of its slots. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
   readonly youngGenerationMb: number;
   readonly clock: Clock;
   readonly disk: Disk;
   /** Where its slots run. */
   readonly createSlots: (options: AttemptOptions, listener: SlotListener) => SlotSet;
+  /** Its tasks run. */
+  readonly running: () => void;
   readonly observer: AttemptObserver;
 }
 
@@ -61,14 +67,40 @@ export interface CompletedCheckpointReport {
   readonly final: boolean;
 }
 
+/** A subtask has done its part of a checkpoint: its state is durable. */
+export interface CheckpointAcknowledgementReport {
+  readonly epoch: number;
+  readonly vertexId: string;
+  readonly subtask: number;
+  /** Bytes written for it. */
+  readonly writtenBytes: number;
+  /** Bytes of all state that a restore of it reads. */
+  readonly stateBytes: number;
+}
+
+/** A checkpoint that an attempt begins with. */
+export interface RestoredCheckpointReport {
+  readonly epoch: number;
+  readonly kind: CheckpointKind;
+  /** Its directory. */
+  readonly path: string;
+}
+
 /** Hears what happens in an attempt. */
 export interface AttemptObserver {
   metrics(slot: number, tasks: readonly TaskMetrics[], longestDelayMs: number): void;
   collected(nodeId: string, values: Uint8Array): void;
+  /** The attempt, which has just started, begins with this checkpoint. */
+  checkpointRestored(checkpoint: RestoredCheckpointReport): void;
   checkpointTriggered(epoch: number, kind: CheckpointKind): void;
+  checkpointAcknowledged(acknowledgement: CheckpointAcknowledgementReport): void;
   checkpointCompleted(checkpoint: CompletedCheckpointReport): void;
   checkpointFailed(epoch: number, reason: string): void;
+  /** A complete one is kept no longer: newer ones are. */
+  checkpointDiscarded(epoch: number): void;
   running(): void;
+  /** A subtask has seen the end of its input and emitted everything. */
+  subtaskFinished(vertexId: string, subtask: number): void;
   /** At the end of an attempt: a user function or a file could not be closed, or a slot not in time. It changes nothing. */
   closeFailed(error: MillstreamError): void;
 }

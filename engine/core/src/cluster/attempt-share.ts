@@ -30,6 +30,10 @@ export interface AttemptShareOptions {
   readonly startSlot: LocalSlotsOptions['startSlot'];
   readonly exchange: AttemptExchange;
   readonly listener: SlotListener;
+  /** Of slots that do not say it themselves. Default: Node's. */
+  readonly slotHeapBytes?: number | undefined;
+  /** Where copies of a run's state files lie. Default: nowhere. */
+  readonly localStateDirectory?: ((run: string) => string) | undefined;
 }
 
 export class AttemptShare {
@@ -58,6 +62,8 @@ export class AttemptShare {
       artifact: { ...program, url },
       memory: machine.memory,
       youngGenerationMb: deployment.youngGenerationMb,
+      heapBytes: options.slotHeapBytes,
+      localStateDirectory: options.localStateDirectory?.(key.run),
       startSlot,
       listener,
     });

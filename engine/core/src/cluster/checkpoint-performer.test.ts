@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CheckpointRequest } from '../checkpoint/coordinator-state.js';
 import type { CheckpointKind } from '../checkpoint/metadata.js';
+import { EMPTY_OPERATOR_SNAPSHOT, type KeyedStateFile, type SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { ToSlot } from '../runtime/slot-messages.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
-import type { CompletedCheckpointReport } from './attempt-options.js';
+import type { CheckpointAcknowledgementReport, CompletedCheckpointReport } from './attempt-options.js';
 import { type CheckpointEnd, CheckpointPerformer } from './checkpoint-performer.js';
-import { NoCheckpointStore } from './checkpoint-store.js';
+import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
 
 const GRAPH = { jobName: 'job', structuralHash: 'hash', vertices: [], edges: [] } as JobGraph;
 const SUBTASK = { vertexId: 'v', subtaskIndex: 0 };
@@ -16,6 +17,13 @@ class Rig {
   readonly clock: VirtualClock = new VirtualClock(1_000_000);
   readonly sent: string[] = [];
   readonly ends: CheckpointEnd[] = [];
+  readonly acknowledgements: CheckpointAcknowledgementReport[] = [];
+  readonly discarded: string[] = [];
+  readonly store: CheckpointStore = Object.assign(new NoCheckpointStore(), {
+    discardEpoch: async (epoch: number, snapshots: readonly SubtaskSnapshot[], savepoint: string | undefined) => {
+      this.discarded.push(`${epoch} of ${snapshots.length} in ${savepoint}`);
+    },
+  });
   isSettled = false;
   onCompleted: (report: CompletedCheckpointReport) => void = () => undefined;
   readonly checkpoints: CheckpointPerformer;
@@ -33,6 +41,8 @@ class Rig {
         completed: (report) => this.onCompleted(report),
         failedCheckpoint: () => undefined,
         triggered: () => undefined,
+        acknowledged: (report) => this.acknowledgements.push(report),
+        discarded: () => undefined,
         answered: () => undefined,
         refused: () => undefined,
         ended: (end) => {
@@ -45,7 +55,7 @@ class Rig {
       },
       {
         owner: { run: 'run', attempt: 1, graph: GRAPH, jobDirectory: '', defaultParallelism: 1 },
-        store: new NoCheckpointStore(),
+        store: this.store,
         config: { intervalMs: undefined, minPauseMs: 0, timeoutMs: 1000, tolerableFailures: 0 },
         epochs: { first: 1, last: 1000 },
         clock: this.clock,
@@ -54,8 +64,8 @@ class Rig {
     this.checkpoints.running([SUBTASK]);
   }
 
-  request(kind: CheckpointKind, stop?: CheckpointRequest['stop']): void {
-    this.checkpoints.request({ id: 'test', kind, stop, directory: undefined });
+  request(kind: CheckpointKind, stop?: CheckpointRequest['stop'], directory?: string): void {
+    this.checkpoints.request({ id: 'test', kind, stop, directory });
   }
 
   async acknowledge(epoch: number): Promise<void> {
@@ -128,6 +138,31 @@ describe('the performer of checkpoints', () => {
     rig.checkpoints.end();
     rig.clock.advanceBy(10_000);
     expect(rig.sent).toEqual(['trigger checkpoint 1 after 0', 'abort 1']);
+  });
+
+  it('removes a savepoint that was given up from where it went, also what comes too late', async () => {
+    rig.request('savepoint', undefined, '/savepoints/s1');
+    rig.checkpoints.declined(1, 'the disk is full');
+    await rig.acknowledge(1);
+    rig.request('checkpoint');
+    rig.checkpoints.declined(2, 'the disk is full');
+    await rig.settle();
+    expect(rig.discarded).toEqual(['1 of 0 in /savepoints/s1', '1 of 1 in /savepoints/s1', '2 of 0 in undefined']);
+  });
+
+  it('tells how much each subtask wrote, and how much it would restore', async () => {
+    rig.request('checkpoint');
+    const file = { path: 'x', crc32: 0 };
+    const info = { kind: 'base', rows: 1 } as KeyedStateFile['info'];
+    const keyedChain = [100, 20].map((length) => ({ ...file, length, info }));
+    const operators = {
+      keyed: { ...EMPTY_OPERATOR_SNAPSHOT, keyedChain },
+      inline: { ...EMPTY_OPERATOR_SNAPSHOT, operatorState: { inline: new Uint8Array(3) } },
+      stored: { ...EMPTY_OPERATOR_SNAPSHOT, operatorState: { file: { ...file, length: 4000 } } },
+    };
+    rig.checkpoints.acknowledged({ epoch: 1, ...SUBTASK, operators, writtenBytes: 4023 });
+    expect(rig.acknowledgements).toEqual([{ epoch: 1, vertexId: 'v', subtask: 0, writtenBytes: 4023, stateBytes: 4123 }]);
+    await rig.settle();
   });
 
   it('reports the end after the last slot has committed', async () => {

@@ -20,11 +20,12 @@ import {
 import type { EpochInterval } from '../checkpoint/job-record.js';
 import type { CheckpointKind } from '../checkpoint/metadata.js';
 import type { StateBytes, SubtaskSnapshot } from '../checkpoint/snapshot.js';
+import { stateBytesOf } from '../checkpoint/state-bytes.js';
 import { checkpointDirectoryName } from '../checkpoint/state-path.js';
 import type { Clock, ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import type { ToSlot } from '../runtime/slot-messages.js';
-import type { CompletedCheckpointReport } from './attempt-options.js';
+import type { CheckpointAcknowledgementReport, CompletedCheckpointReport } from './attempt-options.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import { EpochSnapshots, type SnapshotOwner } from './epoch-snapshots.js';
 
@@ -47,6 +48,9 @@ export interface CheckpointedAttempt {
   completed(report: CompletedCheckpointReport): void;
   failedCheckpoint(epoch: number, reason: string): void;
   triggered(epoch: number, kind: CheckpointKind): void;
+  acknowledged(report: CheckpointAcknowledgementReport): void;
+  /** A complete checkpoint is kept no longer. */
+  discarded(epoch: number): void;
   /** What somebody asked for is complete, or will not be. */
   answered(request: CheckpointRequest, epoch: number): void;
   refused(request: CheckpointRequest, reason: string): void;
@@ -61,6 +65,8 @@ export interface CheckpointPerformerOptions {
   readonly config: CheckpointConfig;
   readonly epochs: EpochInterval;
   readonly clock: Clock;
+  /** Barriers of periodic checkpoints may overtake elements after so long, ms; undefined: never. */
+  readonly overtakeAfterMs?: number | undefined;
 }
 
 type EventWithoutTime = CoordinatorEvent extends infer E ? (E extends CoordinatorEvent ? Omit<E, 'now'> : never) : never;
@@ -104,8 +110,9 @@ export class CheckpointPerformer {
   }
 
   acknowledged(snapshot: SubtaskSnapshot): void {
-    const { epoch, vertexId, subtaskIndex } = snapshot;
+    const { epoch, vertexId, subtaskIndex, writtenBytes } = snapshot;
     this.snapshots.add(snapshot);
+    this.attempt.acknowledged({ epoch, vertexId, subtask: subtaskIndex, writtenBytes, stateBytes: stateBytesOf(snapshot) });
     this.event({ type: 'acknowledged', epoch, subtask: { vertexId, subtaskIndex } });
   }
 
@@ -181,17 +188,19 @@ export class CheckpointPerformer {
         this.completed(action);
         break;
       case 'discardCheckpoints':
+        for (const checkpoint of action.checkpoints) if (!('isClaimed' in checkpoint)) this.attempt.discarded(checkpoint.epoch);
         this.background(() => store.discardCheckpoints(action.checkpoints));
         break;
       case 'discardEpoch': {
         const snapshots = this.snapshots.of(action.epoch);
-        this.snapshots.forget(action.epoch);
-        this.background(() => store.discardEpoch(action.epoch, snapshots));
+        const savepoint = this.snapshots.giveUp(action.epoch);
+        this.background(() => store.discardEpoch(action.epoch, snapshots, savepoint));
         break;
       }
       case 'discardSnapshot': {
         const snapshots = this.snapshots.take(action.epoch);
-        this.background(() => store.discardEpoch(action.epoch, snapshots));
+        const savepoint = this.snapshots.savepointOf(action.epoch);
+        this.background(() => store.discardEpoch(action.epoch, snapshots, savepoint));
         break;
       }
       case 'reserveEpochs':
@@ -234,7 +243,10 @@ export class CheckpointPerformer {
       enumerators: this.attempt.enumeratorStates(),
     });
     const { epoch, kind, lastCompleted: completed } = action;
-    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint });
+    const stop = action.request?.stop;
+    // What others may restore at another parallelism never has elements on their way in it.
+    const overtakeAfterMs = kind === 'savepoint' || stop !== undefined ? undefined : this.options.overtakeAfterMs;
+    this.attempt.broadcast({ type: 'trigger', epoch, kind, completed, savepoint, drain: stop === 'drain', overtakeAfterMs });
     this.attempt.triggered(epoch, kind);
   }
 

@@ -14,13 +14,19 @@ export interface CheckpointStore {
   noteCommitted(epoch: number): Promise<void>;
   reserveEpochs(): Promise<EpochInterval>;
   discardCheckpoints(checkpoints: readonly CompletedCheckpoint[]): Promise<void>;
-  discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[]): Promise<void>;
+  /** Removes what was written for an epoch that was given up. `savepoint`: where it went, if it was to be one. */
+  discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[], savepoint: string | undefined): Promise<void>;
 }
 
 /** For jobs without a checkpoint directory: the final commit still takes the coordinator's path, but nothing is stored. */
 export class NoCheckpointStore implements CheckpointStore {
   readonly directory: undefined = undefined;
   private next = 1;
+  private attempts = 0;
+
+  async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval }> {
+    return { attempt: ++this.attempts, epochs: await this.reserveEpochs() };
+  }
 
   async writeMetadata(): Promise<void> {}
 

@@ -22,6 +22,8 @@ import type { NetworkAddress } from '../common/transport.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { SerializedError, SlotPlan, ToSlot } from '../runtime/slot-messages.js';
 import type { HardwareDescription } from './gateway/cluster-info.js';
+import type { ProcessFigures } from './process-figures.js';
+import type { ResourceProfile } from './scheduling/resource-profile.js';
 import type { SlotReport } from './slot-set.js';
 
 /** Names one deployment of a job's tasks. */
@@ -47,6 +49,8 @@ export interface TaskManagerDescription {
   readonly slots: number;
   readonly pid: number;
   readonly hardware: HardwareDescription;
+  /** What its slots share. Default: the machine's cores, and heap without a limit. */
+  readonly resources?: ResourceProfile;
 }
 
 /** A program's module, by its content; sent once to every TaskManager that needs it. */
@@ -83,11 +87,14 @@ export type ToTaskManager =
   | { readonly type: 'broadcast'; readonly key: AttemptKey; readonly message: ToSlot }
   | { readonly type: 'close'; readonly key: AttemptKey }
   | { readonly type: 'kill'; readonly key: AttemptKey }
+  /** The run is over: what a TaskManager keeps of it may go. */
+  | { readonly type: 'forget'; readonly run: string }
   | { readonly type: 'killSlot'; readonly key: AttemptKey; readonly slot: number };
 
 export type FromTaskManager =
   | { readonly type: 'register'; readonly taskManager: TaskManagerDescription }
-  | { readonly type: 'heartbeat' }
+  /** `figures`: of the process, as far as measured. */
+  | { readonly type: 'heartbeat'; readonly figures: ProcessFigures | undefined }
   /** It stops: its slots are not to be used again. */
   | { readonly type: 'leave' }
   | { readonly type: 'report'; readonly key: AttemptKey; readonly slot: number; readonly message: SlotReport }

@@ -25,11 +25,16 @@ export interface SnapshotOwner {
   readonly defaultParallelism: number;
 }
 
+/** As many as the coordinator remembers. */
+const GIVEN_UP_REMEMBERED = 16;
+
 export class EpochSnapshots {
   private readonly owner: SnapshotOwner;
   private readonly operators: readonly OperatorDescription[];
   private readonly triggered = new Map<number, TriggeredEpoch>();
   private readonly acknowledged = new Map<number, SubtaskSnapshot[]>();
+  /** The directories of savepoints that will not be complete. */
+  private readonly givenUp = new Map<number, string>();
 
   constructor(owner: SnapshotOwner) {
     this.owner = owner;
@@ -61,6 +66,21 @@ export class EpochSnapshots {
     const taken = this.of(epoch);
     this.acknowledged.delete(epoch);
     return taken;
+  }
+
+  /** Where an epoch goes that is a savepoint, also one that was given up lately. */
+  savepointOf(epoch: number): string | undefined {
+    return this.triggered.get(epoch)?.savepoint ?? this.givenUp.get(epoch);
+  }
+
+  /** An epoch will not be complete: forgets it, but for where it was to go, since files may still be written there. Returns that. */
+  giveUp(epoch: number): string | undefined {
+    const savepoint = this.savepointOf(epoch);
+    if (savepoint !== undefined) this.givenUp.set(epoch, savepoint);
+    const [oldest] = this.givenUp.keys();
+    if (this.givenUp.size > GIVEN_UP_REMEMBERED && oldest !== undefined) this.givenUp.delete(oldest);
+    this.forget(epoch);
+    return savepoint;
   }
 
   /** Everything up to an epoch is decided. */

@@ -101,6 +101,8 @@ export class ExecutionAttempt {
         enumeratorStates: () => new Map([...this.sources].map(([vertexId, source]) => [vertexId, { inline: source.snapshot() }])),
         completed: (report) => observer.checkpointCompleted(report),
         triggered: (epoch, kind) => observer.checkpointTriggered(epoch, kind),
+        acknowledged: (report) => observer.checkpointAcknowledged(report),
+        discarded: (epoch) => observer.checkpointDiscarded(epoch),
         answered: (request, epoch) => this.requests.get(request.id)?.resolve(epoch),
         refused: ({ id }, reason) => this.requests.get(id)?.reject(checkpointRefused(reason)),
         failedCheckpoint: (epoch, reason) => observer.checkpointFailed(epoch, reason),
@@ -111,6 +113,7 @@ export class ExecutionAttempt {
         owner: { run, attempt, graph, jobDirectory: store.directory ?? '', defaultParallelism },
         store,
         config: checkpoints,
+        overtakeAfterMs: this.options.overtakeAfterMs,
         epochs,
         clock,
       },
@@ -146,6 +149,7 @@ export class ExecutionAttempt {
   private async startTasks(): Promise<void> {
     await Promise.all([...this.sources.values()].map((source) => source.started()));
     this.broadcast({ type: 'start' });
+    this.options.running();
     this.options.observer.running();
     this.checkpoints.running(this.slots.placement.subtasks.map(({ vertexId, subtaskIndex }) => ({ vertexId, subtaskIndex })));
   }
@@ -173,6 +177,7 @@ export class ExecutionAttempt {
         this.checkpoints.declined(message.epoch, message.reason);
         break;
       case 'ended':
+        observer.subtaskFinished(message.vertexId, message.subtask);
         this.checkpoints.subtaskFinished({ vertexId: message.vertexId, subtaskIndex: message.subtask });
         break;
       case 'committed':

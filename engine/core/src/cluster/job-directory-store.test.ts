@@ -17,12 +17,12 @@ function metadata(epoch: number): CheckpointMetadata {
   return { ...identity, structuralHash: 'h', jobDirectory: DIRECTORY, defaultParallelism: 1, operators: [] };
 }
 
-async function openStore(files: CheckpointFiles): Promise<JobDirectoryStore> {
+async function openStore(files: CheckpointFiles, term = 1): Promise<JobDirectoryStore> {
   const storage = new CheckpointStorage(files, DIRECTORY);
-  const records = JobRecordStore.open(files, DIRECTORY, 'w');
+  const records = JobRecordStore.open(files, DIRECTORY, `w${term}`);
   const loaded = await records.load();
   const version = loaded?.version ?? (await records.compareAndSet(0, RECORD));
-  return new JobDirectoryStore({ files, storage, records, version, record: loaded?.record ?? RECORD, retained: 1, term: 1 });
+  return new JobDirectoryStore({ files, storage, records, version, record: loaded?.record ?? RECORD, retained: 1, term });
 }
 
 /** A store with one checkpoint, of which the second one's commit has a fault. */
@@ -56,8 +56,8 @@ describe('JobDirectoryStore', () => {
       expect(epochsOf(store)).toEqual([1]);
       await store.settle();
       expect(epochsOf(store)).toEqual([2]);
-      const { attempt, epochs } = await store.startAttempt();
-      expect([attempt, epochs.first]).toEqual([2, 1001]);
+      const next = await store.startAttempt();
+      expect([next?.attempt, next?.epochs.first]).toEqual([2, 1001]);
       const loaded = await openStore(new ObjectCheckpointFiles(memory));
       expect(loaded.record).toEqual(store.record);
       await store.settle();
@@ -78,7 +78,66 @@ describe('JobDirectoryStore', () => {
     await store.writeMetadata(metadata(1), undefined);
     await store.commit(metadata(1), undefined);
     expect([...memory.contents().keys()]).toEqual(['job/chk-1/_metadata', 'job/job']);
-    await store.remove();
+    await store.remove(false);
     expect(memory.contents().size).toBe(0);
   });
+
+  it('keeps the record where another leader may have read it', async () => {
+    const memory = new MemoryObjectStore();
+    const files = new ObjectCheckpointFiles(memory);
+    const store = await openStore(files);
+    await store.startAttempt();
+    await store.writeMetadata(metadata(1), undefined);
+    await store.commit(metadata(1), undefined);
+    const next = await openStore(files);
+    await store.remove(true);
+    expect([...memory.contents().keys()]).toEqual(['job/job']);
+    await expect(next.startAttempt()).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+    expect((await openStore(files)).record.checkpoints).toEqual([]);
+  });
+
+  it('removes nothing of a run that another leader has', async () => {
+    const memory = new MemoryObjectStore();
+    const files = new ObjectCheckpointFiles(memory);
+    const store = await openStore(files);
+    await store.startAttempt();
+    await store.writeMetadata(metadata(1), undefined);
+    await store.commit(metadata(1), undefined);
+    const next = await openStore(files);
+    await next.startAttempt();
+    const before = [...memory.contents().keys()];
+    await expect(store.remove(false)).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+    expect([...memory.contents().keys()]).toEqual(before);
+    expect(epochsOf(await openStore(files))).toEqual([1]);
+  });
+
+  it('goes on from the checkpoint by which a former leader was faster, and is not crossed any more', async () => {
+    const files = new ObjectCheckpointFiles(new MemoryObjectStore());
+    const former = await openStore(files, 1);
+    await former.startAttempt();
+    const next = await openStore(files, 2);
+    await former.writeMetadata(metadata(1), undefined);
+    await former.commit(metadata(1), undefined);
+    expect(epochsOf(next)).toEqual([]);
+    expect((await next.startAttempt())?.attempt).toBe(2);
+    expect(epochsOf(next)).toEqual([1]);
+    await former.writeMetadata(metadata(2), undefined);
+    await expect(former.commit(metadata(2), undefined)).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+    await expect(former.end('finished')).rejects.toMatchObject({ code: 'JOB_RECORD_CONFLICT' });
+  });
+
+  it.each(['finished', 'stopped'] as const)(
+    'starts no attempt of a run that a former leader has %s, however late it hears of it',
+    async (ended) => {
+      const files = new ObjectCheckpointFiles(new MemoryObjectStore());
+      const former = await openStore(files, 1);
+      await former.startAttempt();
+      const early = await openStore(files, 2);
+      await former.end(ended);
+      expect(await early.startAttempt()).toBeUndefined();
+      expect(early.record.ended).toBe(ended);
+      if (ended === 'finished') await former.remove(true);
+      expect(await (await openStore(files, 3)).startAttempt()).toBeUndefined();
+    },
+  );
 });

@@ -1,8 +1,10 @@
 /** Checkpoints of a run in its job directory: storage, job record and retention behind the attempt's store contract. */
 
 import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
+import { removeClaimed } from '../checkpoint/checkpoint-removal.js';
 import {
   addCheckpoint,
+  type ClaimedCheckpoint,
   type CompletedCheckpoint,
   type EpochInterval,
   type JobRecord,
@@ -12,6 +14,7 @@ import {
 } from '../checkpoint/job-record.js';
 import type { JobRecordStore } from '../checkpoint/job-record-store.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
+import type { RestorePoint } from '../checkpoint/restore-point.js';
 import { CheckpointRetention } from '../checkpoint/retention.js';
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import { checkpointDirectoryName, SHARED_DIRECTORY } from '../checkpoint/state-path.js';
@@ -80,19 +83,50 @@ export class JobDirectoryStore implements CheckpointStore {
     if (this.unconfirmed !== undefined) await this.change(this.unconfirmed.record);
   }
 
-  /** The first version of a run's record. `restoredFrom`: the checkpoint of another run that it starts from. */
-  async begin(restoredFrom: string | undefined): Promise<void> {
-    await this.change({ ...this.current, restoredFrom });
+  /** The first version of a run's record. `point`: the checkpoint of another run that it starts from; `claim`: and owns from now on. */
+  async begin(point: RestorePoint | undefined, claim: boolean): Promise<void> {
+    const claimed = claim && point !== undefined ? claimedCheckpoint(point) : undefined;
+    while (this.current.attempt === 0) {
+      if (await this.takeOver({ ...this.current, restoredFrom: point?.path, ...(claimed !== undefined && { claimed }) })) return;
+    }
   }
 
-  /** A new attempt: a fresh block of epochs; what earlier attempts left unfinished is removed. */
-  async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval }> {
-    const { record, block } = startAttempt(this.current, this.term);
-    await this.change(record);
-    // Garbage costs space only.
-    await this.records.removeLeftovers().catch(() => undefined);
-    await this.retention.collectGarbage(record).catch(() => undefined);
-    return { attempt: record.attempt, epochs: block };
+  /**
+   * A new attempt: a fresh block of epochs; what earlier attempts left unfinished is removed. From here on no leader of an earlier term can
+   * add a checkpoint, so only now the latest one is known. Undefined: the run is over.
+   */
+  async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval } | undefined> {
+    while (this.current.ended === undefined) {
+      const { record, block } = startAttempt(this.current, this.term);
+      if (!(await this.takeOver(record))) continue;
+      // Garbage costs space only.
+      await this.records.removeLeftovers().catch(() => undefined);
+      await this.retention.collectGarbage(record).catch(() => undefined);
+      return { attempt: record.attempt, epochs: block };
+    }
+    return undefined;
+  }
+
+  /** A change that a former leader may still cross: false, and its change is in the record now, if it was faster. */
+  private async takeOver(record: JobRecord): Promise<boolean> {
+    try {
+      await this.change(record);
+      return true;
+    } catch (error) {
+      if (!(error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT')) throw error;
+      const newest = await this.records.load();
+      if (newest === undefined || newest.record.term >= this.term) throw error;
+      this.version = newest.version;
+      this.current = newest.record;
+      this.unconfirmed = undefined;
+      return false;
+    }
+  }
+
+  /** Notes that the run is over: no leader goes on with it. Throws JOB_RECORD_CONFLICT if another leader has it. */
+  async end(ended: 'finished' | 'stopped'): Promise<void> {
+    await this.settle();
+    if (this.current.ended === undefined) await this.change({ ...this.current, ended });
   }
 
   async writeMetadata(metadata: CheckpointMetadata, savepoint: string | undefined): Promise<void> {
@@ -127,24 +161,50 @@ export class JobDirectoryStore implements CheckpointStore {
   }
 
   async discardCheckpoints(checkpoints: readonly CompletedCheckpoint[]): Promise<void> {
-    await this.retention.discardCheckpoints(checkpoints, this.current);
+    const own = checkpoints.filter((checkpoint) => !isClaimed(checkpoint));
+    if (own.length > 0) await this.retention.discardCheckpoints(own, this.current);
+    for (const checkpoint of checkpoints) if (isClaimed(checkpoint)) await removeClaimed(this.files, checkpoint);
   }
 
-  async discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[]): Promise<void> {
-    await this.retention.discardEpoch(epoch, snapshots, this.current);
+  async discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[], savepoint: string | undefined): Promise<void> {
+    await this.retention.discardEpoch(epoch, snapshots, this.current, savepoint);
   }
 
-  /** Removes everything of a finished run. Best effort: what stays costs space only. */
-  async remove(): Promise<void> {
+  /**
+   * Removes everything of a run that has ended as finished; but the record where `keepRecord`: another leader, which may have read it, must not
+   * find its next version's name free. Best effort: what stays costs space only. Throws JOB_RECORD_CONFLICT if another leader has the run:
+   * then nothing is removed.
+   */
+  async remove(keepRecord: boolean): Promise<void> {
     const { files, directory } = this;
+    const { checkpoints, claimed, ...rest } = this.current;
     try {
-      await this.retention.discardCheckpoints(this.current.checkpoints, { ...this.current, checkpoints: [] });
+      await this.change({ ...rest, checkpoints: [] });
+      await this.retention.discardCheckpoints(checkpoints, this.current);
+      if (claimed !== undefined) await removeClaimed(files, claimed);
       for (const each of [`${directory}/${SHARED_DIRECTORY}`, directory]) {
-        for (const name of await files.list(each)) await files.remove(`${each}/${name}`);
+        for (const name of await files.list(each)) {
+          if (!(keepRecord && each === directory && isOfRecord(name))) await files.remove(`${each}/${name}`);
+        }
         await files.removeDirectory(each);
       }
     } catch (error) {
+      if (error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT') throw error;
       if (diskErrorCode(error) === undefined && !(error instanceof MillstreamError)) throw error;
     }
   }
+}
+
+function claimedCheckpoint({ path, metadata, committed }: RestorePoint): ClaimedCheckpoint {
+  const { epoch, kind, timestamp } = metadata;
+  return { epoch, path, kind, timestamp, committed, isClaimed: true };
+}
+
+function isClaimed(checkpoint: CompletedCheckpoint): checkpoint is ClaimedCheckpoint {
+  return 'isClaimed' in checkpoint;
+}
+
+/** The names of the record's register: `job`, `job.<version>`, `job.hint`. */
+function isOfRecord(name: string): boolean {
+  return /^job(?:\.|$)/.test(name);
 }

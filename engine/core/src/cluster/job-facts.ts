@@ -3,15 +3,17 @@ import { type Clock, systemClock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { TaskMetrics } from '../runtime/slot-messages.js';
-import type { CompletedCheckpointReport } from './attempt-options.js';
+import type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './attempt-options.js';
 import { CheckpointHistory } from './gateway/checkpoint-history.js';
 import type { SubtaskFacts, TaskLoad } from './gateway/cluster-model.js';
 import { ExceptionHistory } from './gateway/exception-history.js';
 import type { ExecutionState, JobState } from './gateway/job-info.js';
 import { loadBetween } from './gateway/present-vertex.js';
+import type { RunObserver } from './job-run-options.js';
 import type { Placement } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
-import type { RunObserver } from './run-observer.js';
+
+const ENDED_STATES: ReadonlySet<ExecutionState> = new Set<ExecutionState>(['FINISHED', 'CANCELED', 'FAILED']);
 
 interface Subtask {
   readonly vertexId: string;
@@ -20,13 +22,21 @@ interface Subtask {
   timestamps: Partial<Record<ExecutionState, number>>;
   place: { readonly taskManagerId: string; readonly endpoint: string } | undefined;
   metrics: TaskMetrics | undefined;
+  /** Ms since 1970, and of the clock that does not go back. */
   reportedAt: number;
+  reportedTick: number;
   load: TaskLoad | undefined;
 }
 
+/** How much is remembered of a job. Default: Flink's. */
+export interface HistorySizes {
+  readonly checkpoints?: number;
+  readonly exceptions?: number;
+}
+
 export class JobFactsCollector implements RunObserver {
-  readonly checkpoints: CheckpointHistory = new CheckpointHistory();
-  readonly exceptions: ExceptionHistory = new ExceptionHistory();
+  readonly checkpoints: CheckpointHistory;
+  readonly exceptions: ExceptionHistory;
   state: JobState = 'INITIALIZING';
   readonly timestamps: Partial<Record<JobState, number>> = {};
   graph: JobGraph;
@@ -35,7 +45,9 @@ export class JobFactsCollector implements RunObserver {
   private attempt = 0;
   private readonly byName = new Map<string, Subtask>();
 
-  constructor(graph: JobGraph, clock: Clock = systemClock) {
+  constructor(graph: JobGraph, clock: Clock = systemClock, sizes: HistorySizes = {}) {
+    this.checkpoints = new CheckpointHistory(sizes.checkpoints);
+    this.exceptions = new ExceptionHistory(sizes.exceptions);
     this.graph = graph;
     this.clock = clock;
     this.enter('INITIALIZING');
@@ -47,7 +59,7 @@ export class JobFactsCollector implements RunObserver {
   }
 
   get subtasks(): SubtaskFacts[] {
-    return [...this.byName.values()].map(({ vertexId, subtask, state, timestamps, place, metrics, load }) => ({
+    return [...this.byName.values()].map(({ vertexId, subtask, state, timestamps, place, metrics, load, reportedAt }) => ({
       vertexId,
       subtask,
       attempt: this.attempt,
@@ -56,18 +68,27 @@ export class JobFactsCollector implements RunObserver {
       ...(place !== undefined && { place }),
       ...(metrics !== undefined && { metrics }),
       ...(load !== undefined && { load }),
+      ...(metrics !== undefined && { reportedAt }),
     }));
   }
 
   private all(state: ExecutionState): void {
-    const now = this.clock.now();
-    for (const subtask of this.byName.values()) {
-      subtask.state = state;
-      subtask.timestamps[state] = now;
-    }
+    for (const subtask of this.byName.values()) this.enterSubtask(subtask, state);
+  }
+
+  private enterSubtask(subtask: Subtask, state: ExecutionState): void {
+    if (subtask.state === state && subtask.timestamps[state] !== undefined) return;
+    subtask.state = state;
+    subtask.timestamps[state] = this.clock.now();
+    // It has no load any more.
+    if (ENDED_STATES.has(state)) subtask.load = undefined;
   }
 
   // ---- what the run tells
+
+  slotsAwaited(graph: JobGraph): void {
+    this.attemptStarted(this.attempt, graph);
+  }
 
   attemptStarted(attempt: number, graph: JobGraph): void {
     this.attempt = attempt;
@@ -83,6 +104,7 @@ export class JobFactsCollector implements RunObserver {
           place: undefined,
           metrics: undefined,
           reportedAt: 0,
+          reportedTick: 0,
           load: undefined,
         });
       }
@@ -107,14 +129,21 @@ export class JobFactsCollector implements RunObserver {
     this.enter('RUNNING');
   }
 
+  subtaskFinished(vertexId: string, subtask: number): void {
+    const known = this.byName.get(`${vertexId}:${subtask}`);
+    if (known !== undefined) this.enterSubtask(known, 'FINISHED');
+  }
+
   metrics(_slot: number, tasks: readonly TaskMetrics[]): void {
     const now = this.clock.monotonic();
     for (const metrics of tasks) {
       const subtask = this.byName.get(`${metrics.vertexId}:${metrics.subtask}`);
       if (subtask === undefined) continue;
-      if (subtask.metrics !== undefined) subtask.load = loadBetween(subtask.metrics, metrics, now - subtask.reportedAt);
+      if (subtask.metrics !== undefined && !ENDED_STATES.has(subtask.state))
+        subtask.load = loadBetween(subtask.metrics, metrics, now - subtask.reportedTick);
       subtask.metrics = metrics;
-      subtask.reportedAt = now;
+      subtask.reportedAt = this.clock.now();
+      subtask.reportedTick = now;
     }
   }
 
@@ -127,6 +156,18 @@ export class JobFactsCollector implements RunObserver {
     this.checkpoints.triggered({ epoch, kind, at: this.clock.now(), vertices });
   }
 
+  checkpointAcknowledged(acknowledgement: CheckpointAcknowledgementReport): void {
+    this.checkpoints.acknowledged({ ...acknowledgement, at: this.clock.now() });
+  }
+
+  checkpointRestored(checkpoint: RestoredCheckpointReport): void {
+    this.checkpoints.restored({ ...checkpoint, at: this.clock.now() });
+  }
+
+  checkpointDiscarded(epoch: number): void {
+    this.checkpoints.discarded(epoch);
+  }
+
   checkpointCompleted({ epoch, path }: CompletedCheckpointReport): void {
     this.checkpoints.completed({ epoch, at: this.clock.now(), path });
   }
@@ -137,6 +178,7 @@ export class JobFactsCollector implements RunObserver {
 
   restarting(error: MillstreamError): void {
     this.restarts++;
+    this.attemptEnded();
     this.failed(error);
     this.all('FAILED');
     this.enter('RESTARTING');
@@ -150,7 +192,12 @@ export class JobFactsCollector implements RunObserver {
     this.exceptions.add({ at: this.clock.now(), error });
   }
 
+  private attemptEnded(): void {
+    this.checkpoints.failedInProgress({ at: this.clock.now(), reason: 'The attempt of the job that it was taken in has ended.' });
+  }
+
   ended(state: 'FINISHED' | 'CANCELED' | 'FAILED' | 'SUSPENDED'): void {
+    this.attemptEnded();
     this.all(state === 'FAILED' ? 'FAILED' : state === 'FINISHED' ? 'FINISHED' : 'CANCELED');
     this.enter(state);
   }

@@ -10,6 +10,7 @@ import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.
 import type { ArtifactPlanRequest, ArtifactRunRequest } from './gateway/operation-info.js';
 import type { JobManager } from './job-manager.js';
 import type { JobMaster } from './job-master.js';
+import type { UnrecoveredJob } from './unrecovered-job.js';
 
 /** What a {@link JobManagerModel} needs. */
 export interface JobManagerModelOptions {
@@ -39,7 +40,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   ready(): boolean {
-    return this.options.jobManager() !== undefined;
+    return this.options.jobManager()?.knowsJobs === true;
   }
 
   leaderAddress(): string | undefined {
@@ -81,16 +82,19 @@ export class JobManagerModel implements ClusterModel {
       taken: member.jobs,
       lastHeartbeatAt: member.lastHeardAt,
       hardware: member.description.hardware,
-      metrics: {},
+      metrics: member.figures,
     }));
   }
 
   jobs(): readonly JobFacts[] {
-    return [...this.leading.jobs.values()].map(factsOf).reverse();
+    this.leading.forgetEnded();
+    const { unrecovered, jobs } = this.leading;
+    return [...unrecovered.values(), ...jobs.values()].map(factsOf).reverse();
   }
 
   job(jobId: string): JobFacts | undefined {
-    const job = this.leading.jobs.get(jobId);
+    const { unrecovered, jobs } = this.leading;
+    const job = jobs.get(jobId) ?? unrecovered.get(jobId);
     return job === undefined ? undefined : factsOf(job);
   }
 
@@ -101,6 +105,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async cancelJob(jobId: string): Promise<void> {
+    if (this.leading.unrecovered.has(jobId)) return await this.leading.giveUp(jobId);
     const job = this.master(jobId);
     if (!ENDED_JOB_STATES.has(job.facts.state)) job.cancel();
   }
@@ -118,23 +123,15 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async disposeSavepoint(path: string): Promise<void> {
-    throw new MillstreamError(
-      'REQUEST_CONFLICT',
-      `Cannot dispose of savepoint '${path}': remove its directory; nothing else refers to it.`,
-    );
+    await this.leading.disposeSavepoint(path);
   }
 
   async updateRequirements(jobId: string, requirements: ResourceRequirements): Promise<void> {
-    const job = this.master(jobId);
-    const wanted = Object.entries(requirements).map(([id, { parallelism }]): [string, number] => [id, parallelism.upperBound]);
-    const { pool } = this.leading;
-    const own = pool.taskManagers.reduce((sum, { jobs }) => sum + jobs.filter((each) => each === jobId).length, 0);
-    await job.rescale(new Map(wanted), pool.freeSlots + own);
+    await this.master(jobId).require(requirements);
   }
 
   async planArtifact(artifact: StoredArtifact, request: ArtifactPlanRequest): Promise<JobGraph> {
-    const { program } = await this.leading.evaluate(await this.submission(artifact, request));
-    return buildJobGraph(program.plan);
+    return buildJobGraph(await this.leading.plan(await this.submission(artifact, request)));
   }
 
   async runArtifact(artifact: StoredArtifact, request: ArtifactRunRequest): Promise<string> {
@@ -151,12 +148,16 @@ export class JobManagerModel implements ClusterModel {
 
   private async submission(
     artifact: StoredArtifact,
-    request: ArtifactPlanRequest,
+    request: ArtifactPlanRequest | ArtifactRunRequest,
   ): Promise<{ content: Uint8Array; argv: readonly string[]; options: Record<string, unknown> }> {
     return {
       content: await this.options.disk.readFile(artifact.path),
       argv: [artifact.name, ...(request.programArgsList ?? [])],
-      options: { ...request.configuration, ...(request.parallelism !== undefined && { 'parallelism.default': request.parallelism }) },
+      options: {
+        ...request.configuration,
+        ...(request.parallelism !== undefined && { 'parallelism.default': request.parallelism }),
+        ...('claimMode' in request && request.claimMode !== undefined && { 'execution.state-recovery.claim-mode': request.claimMode }),
+      },
     };
   }
 
@@ -165,12 +166,9 @@ export class JobManagerModel implements ClusterModel {
   }
 }
 
-function factsOf(job: JobMaster): JobFacts {
+function factsOf(job: JobMaster | UnrecoveredJob): JobFacts {
   const { facts, settings } = job;
   const { checkpoints } = settings;
-  const bounds = facts.graph.vertices.map(
-    ({ id, parallelism }) => [id, { parallelism: { lowerBound: parallelism, upperBound: parallelism } }] as const,
-  );
   return {
     id: job.id,
     name: job.name,
@@ -191,10 +189,10 @@ function factsOf(job: JobMaster): JobFacts {
       externalization: { enabled: settings.checkpointDirectory !== undefined, delete_on_cancellation: false },
       state_backend: 'heap',
       checkpoint_storage: settings.checkpointDirectory ?? 'none',
-      unaligned_checkpoints: false,
+      unaligned_checkpoints: settings.overtakeAfterMs !== undefined,
       tolerable_failed_checkpoints: checkpoints.tolerableFailures,
     },
-    requirements: Object.fromEntries(bounds),
+    requirements: job.requirements,
     checkpoints: facts.checkpoints,
     exceptions: facts.exceptions,
   };

@@ -8,25 +8,37 @@
  * time; 3. a program that cannot be evaluated changes nothing.
  */
 import { evaluateModule } from '../api/define-job.js';
+import type { EvaluationMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
+import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
+import { FileSystems } from '../checkpoint/file-systems.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
+import { typedTransientDiskError } from '../common/disk-error.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
-import { type Entropy, systemEntropy } from '../common/random.js';
+import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
-import type { JobProgram } from '../plan/plan.js';
+import type { JobProgram, Plan } from '../plan/plan.js';
+import { requireSamePlan } from '../plan/plan-difference.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
+import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.js';
+import type { HistorySizes } from './job-facts.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
+import { programFailed } from './program-failure.js';
 import { moduleHash, type ProgramStore } from './program-modules.js';
+import type { ProgramTrial, TrialRequest } from './program-trial.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
-import { SlotPool, type SlotSpread } from './slot-pool.js';
+import type { SchedulerSettings } from './scheduling/job-scheduler.js';
+import type { SlotSpread } from './scheduling/match-slots.js';
+import { SlotPool } from './slot-pool.js';
 import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
+import { UnrecoveredJob } from './unrecovered-job.js';
 
-/** Between two attempts to take a job off the list. */
-const FORGET_RETRY_MS = 500;
+/** Between two questions to a storage that does not answer. */
+const RECOVERY_RETRY_MS = 1_000;
 
 /** Hears what happens in a cluster; for its log. */
 export interface JobManagerObserver {
@@ -44,15 +56,29 @@ export interface JobManagerObserver {
 export interface JobManagerOptions {
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
+  readonly files?: FileSystems | undefined;
   /** Default: the machine's. */
   readonly entropy?: Entropy | undefined;
   readonly modules: ProgramStore;
   readonly term: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
+  /** How long a job of the default scheduler waits for its slots, ms. */
   readonly slotRequestTimeoutMs: number;
+  /** Default: the default one. */
+  readonly scheduler?: SchedulerSettings;
   readonly spread: SlotSpread;
+  /** How long a job keeps slots between two attempts. Default 0: not at all. */
+  readonly slotIdleTimeoutMs?: number;
   readonly observer: JobManagerObserver;
+  readonly histories?: HistorySizes | undefined;
+  /** Jobs that have ended are known until there are more of them, or it is longer ago. Default: 100 and one hour. */
+  readonly endedJobs?: { readonly max: number; readonly keepMs: number } | undefined;
+  /** Tries programs before they are evaluated in this thread. Default: none is tried. */
+  readonly trial?: ProgramTrial | undefined;
+  /** Options of jobs that do not set them. Default: none. */
+  readonly jobDefaults?: Readonly<Record<string, unknown>> | undefined;
   /** How all jobs run; for tests. */
   readonly run?: Pick<RunOptions, 'checked' | 'ring'>;
   /** Where jobs are kept for the next leader; undefined: they end with this process. */
@@ -67,6 +93,8 @@ export interface ProgramToRun {
   readonly argv: readonly string[];
   /** Options that override the program's. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Options that hold where the program does not set them. Default: the JobManager's. */
+  readonly defaults?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A program with its graph. */
@@ -87,18 +115,26 @@ export interface JobSubmission extends ProgramToRun {
 export class JobManager {
   readonly pool: SlotPool;
   readonly jobs: Map<string, JobMaster> = new Map();
+  /** Jobs of earlier leaders that cannot be gone on with. */
+  readonly unrecovered: Map<string, UnrecoveredJob> = new Map();
+  /** Whether the jobs of earlier leaders are known. */
+  knowsJobs: boolean;
   /** Messages about attempts that were over. */
   staleMessages = 0;
   private readonly options: JobManagerOptions;
   private readonly entropy: Entropy;
   private isAbandoned = false;
+  /** From the first call of `recover` on. */
+  private recovery: Promise<void> | undefined;
   private readonly taskManagers = new Map<string, RegisteredTaskManager>();
   private evaluating: Promise<unknown> = Promise.resolve();
 
   constructor(options: JobManagerOptions) {
     this.options = options;
     this.entropy = options.entropy ?? systemEntropy;
-    this.pool = new SlotPool(options.clock, options.spread);
+    const { clock, spread, slotIdleTimeoutMs } = options;
+    this.pool = new SlotPool({ clock, spread, ...(slotIdleTimeoutMs !== undefined && { idleTimeoutMs: slotIdleTimeoutMs }) });
+    this.knowsJobs = options.submitted === undefined;
   }
 
   /** Ends all jobs, keeping their checkpoints, and lets the TaskManagers go. */
@@ -111,8 +147,6 @@ export class JobManager {
   /** Another leads now: lets everything go, and leaves jobs and their records to it. */
   async abandon(): Promise<void> {
     this.isAbandoned = true;
-    this.recovery?.reject(abandonedError());
-    this.recovery?.promise.catch(() => undefined);
     for (const member of this.taskManagers.values()) member.lost('another JobManager leads');
     for (const job of this.jobs.values()) job.abandon();
     await Promise.all([...this.jobs.values()].map((job) => job.ended));
@@ -194,17 +228,20 @@ export class JobManager {
   private readonly starting = new Map<string, Promise<JobMaster>>();
 
   private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
-    await this.recovery?.promise;
+    await this.recovery;
     const recovered = this.jobs.get(id);
     if (recovered !== undefined) return recovered;
+    this.checkAlone();
     const evaluated = await this.evaluate(submission);
-    checkClusterProgram(evaluated.program);
+    checkClusterProgram(evaluated.program, this.options.scheduler);
     await this.options.submitted?.add(
       {
         id,
+        name: evaluated.program.plan.jobName,
         module: evaluated.module.hash,
         argv: submission.argv,
         options: submission.options,
+        defaults: this.options.jobDefaults ?? {},
         from: submission.run.from,
         allowNonRestoredState: submission.run.allowNonRestoredState ?? false,
       },
@@ -214,100 +251,208 @@ export class JobManager {
     return this.startJob(id, submission, evaluated);
   }
 
+  /** In reactive mode a job has all slots. */
+  private checkAlone(): void {
+    const { scheduler } = this.options;
+    if (scheduler?.type !== 'Adaptive' || !scheduler.reactive) return;
+    const other = [...this.jobs.values()].find(({ facts }) => !ENDED_JOB_STATES.has(facts.state));
+    if (other === undefined) return;
+    throw new MillstreamError(
+      'REQUEST_CONFLICT',
+      `Cannot run another job: with 'scheduler-mode: reactive' a cluster runs one job, and "${other.name}" (${other.id}) runs. Cancel that one, or start another cluster.`,
+    );
+  }
+
   /**
-   * Goes on with the jobs that an earlier leader has left; submissions wait for it. One that cannot be gone on with is reported. Throws what
-   * the storage throws, and is to be called again then.
+   * Goes on with the jobs that an earlier leader has left. One that cannot be gone on with has failed, is among `unrecovered`, and is left to
+   * the next leader, unless it is cancelled. Storage that does not answer is asked again for as long as this process leads; submissions
+   * wait for that. Throws CHECKPOINT_CORRUPT.
    */
   async recover(): Promise<void> {
     const { submitted } = this.options;
     if (submitted === undefined) return;
-    this.recovery ??= Promise.withResolvers<void>();
-    for (const job of await submitted.takeOver()) await this.recoverJob(job, submitted);
-    this.recovery.resolve();
+    this.recovery = this.recoverAll(submitted);
+    await this.recovery;
   }
 
-  /** From the first call of `recover` on. */
-  private recovery: PromiseWithResolvers<void> | undefined;
-
-  private async recoverJob(job: SubmittedJob, submitted: SubmittedJobs): Promise<void> {
-    if (this.jobs.has(job.id)) return;
+  private async recoverAll(submitted: SubmittedJobs): Promise<void> {
     try {
-      const { content } = await submitted.module(job.module);
-      const run = { allowNonRestoredState: job.allowNonRestoredState, ...(job.from !== undefined && { from: job.from }) };
-      const submission = { content, argv: job.argv, options: job.options, run };
-      const evaluated = await this.evaluate(submission);
-      if (!this.isAbandoned) this.startJob(job.id, submission, evaluated);
-    } catch (error) {
-      // The disk may answer the next time.
-      if (!(error instanceof MillstreamError) || error.retryable) throw error;
-      this.options.observer.recoveryFailed(job.id, error);
+      while (!(await this.tryToRecover(submitted)) && !this.isAbandoned) {
+        await new Promise<void>((resolve) => this.options.clock.schedule(RECOVERY_RETRY_MS, resolve));
+      }
+    } finally {
+      this.knowsJobs = true;
     }
   }
 
-  private startJob(id: string, submission: JobSubmission, { program, artifact, module }: EvaluatedProgram): JobMaster {
-    const { argv } = submission;
+  private async tryToRecover(submitted: SubmittedJobs): Promise<boolean> {
+    try {
+      for (const job of await submitted.takeOver()) await this.recoverJob(job);
+      return true;
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      return false;
+    }
+  }
+
+  private async recoverJob(job: SubmittedJob): Promise<void> {
+    const { submitted, observer, clock } = this.options;
+    if (this.jobs.has(job.id) || this.isAbandoned) return;
+    try {
+      const { content } = await (submitted as SubmittedJobs).module(job.module);
+      const run = {
+        ...(job.allowNonRestoredState && { allowNonRestoredState: true }),
+        ...(job.from !== undefined && { from: job.from }),
+      };
+      const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
+      const evaluated = await this.evaluate(submission);
+      if (!this.isAbandoned) this.startJob(job.id, submission, evaluated, job.requirements);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      const typed = asMillstreamError(error);
+      this.unrecovered.set(job.id, new UnrecoveredJob(job, typed, clock));
+      observer.recoveryFailed(job.id, typed);
+    }
+  }
+
+  /** The next leader will not try again to go on with an unrecovered job. */
+  async giveUp(id: string): Promise<void> {
+    await this.options.submitted?.remove(id);
+  }
+
+  private startJob(
+    id: string,
+    { argv, run }: JobSubmission,
+    { program, artifact, module }: EvaluatedProgram,
+    requirements?: ResourceRequirements,
+  ): JobMaster {
+    const { pool, options } = this;
+    const { submitted } = options;
     const job = new JobMaster({
       id,
       program,
       artifact: { ...artifact, argv },
       module,
-      run: { ...this.options.run, ...submission.run },
-      pool: this.pool,
-      term: this.options.term,
-      slotRequestTimeoutMs: this.options.slotRequestTimeoutMs,
-      clock: this.options.clock,
-      disk: this.options.disk,
+      run: { ...options.run, ...run },
+      pool,
+      term: options.term,
+      scheduler: options.scheduler ?? { type: 'Default', slotRequestTimeoutMs: options.slotRequestTimeoutMs },
+      histories: options.histories,
+      requirements,
+      keepRequirements: async (changed) => await submitted?.require(id, changed),
+      forget: submitted && (async () => await this.forget(id, submitted)),
+      userOf: (each, directory) => this.userOf(each, directory, id),
+      clock: options.clock,
+      disk: options.disk,
       entropy: this.entropy,
-      release: async () => await this.forget(id),
+      files: options.files,
     });
     this.jobs.set(job.id, job);
-    this.options.observer.jobSubmitted(job);
-    void job.ended.then(async () => {
-      this.options.observer.jobEnded(job);
-      if (!job.isAbandoned) await this.forget(id);
-    });
+    this.forgetEnded();
+    options.observer.jobSubmitted(job);
+    void job.ended.then(() => options.observer.jobEnded(job));
     return job;
   }
 
   /**
    * Takes a job that has ended off the list for the next leader, however often the storage has to be asked: on the list it would be run
-   * again. False: another leads, and decides.
+   * again. Throws JOB_RECORD_CONFLICT.
    */
-  private async forget(id: string): Promise<boolean> {
-    const { submitted, clock } = this.options;
-    while (!this.isAbandoned) {
+  private async forget(id: string, submitted: SubmittedJobs): Promise<void> {
+    for (;;) {
       try {
-        await submitted?.remove(id);
-        return true;
+        await submitted.remove(id);
+        return;
       } catch (error) {
-        if (error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT') return false;
+        if (!isTransient(error)) throw error;
       }
-      await new Promise<void>((resolve) => clock.schedule(FORGET_RETRY_MS, resolve));
+      if (this.isAbandoned) throw abandonedError();
+      await new Promise<void>((resolve) => this.options.clock.schedule(RECOVERY_RETRY_MS, resolve));
     }
-    return false;
   }
 
-  /** Builds the program's graph. Throws what the program throws, INVALID_PLAN, INVALID_OPTION. */
+  /** Forgets jobs that ended long ago, and the longest ago where there are too many. */
+  forgetEnded(): void {
+    const { max, keepMs } = this.options.endedJobs ?? { max: 100, keepMs: 3_600_000 };
+    const now = this.options.clock.now();
+    const ended = [...this.jobs.values()].flatMap(({ id, facts: { state, timestamps } }) =>
+      ENDED_JOB_STATES.has(state) ? [{ id, at: timestamps[state] ?? now }] : [],
+    );
+    ended.sort((a, b) => b.at - a.at);
+    for (const [index, { id, at }] of ended.entries()) if (index >= max || now - at > keepMs) this.jobs.delete(id);
+  }
+
+  /**
+   * Names the job that runs as `run`, or would read the checkpoint in `directory` after a failure. `except`: the id of the job that asks.
+   * Undefined: nobody.
+   */
+  userOf(run: string | undefined, directory: string, except: string | undefined): string | undefined {
+    const user = [...this.jobs.values()].find((job) => job.id !== except && job.uses(run, directory));
+    return user && `job "${user.name}" (${user.id})`;
+  }
+
+  /** Removes a savepoint that no job needs. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, REQUEST_CONFLICT, STORAGE_…. */
+  async disposeSavepoint(path: string): Promise<void> {
+    const { disk, clock } = this.options;
+    const files = this.options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
+    await disposeSavepoint(files, path, (directory) => this.userOf(undefined, directory, undefined));
+  }
+
+  /** Builds the program's graph. Throws PROGRAM_FAILED, PROGRAM_TIMEOUT, INVALID_PLAN, INVALID_OPTION, GRAPH_DIFFERS. */
   async evaluate(program: ProgramToRun): Promise<EvaluatedProgram> {
-    const { content } = program;
+    return await this.inTurn(program, async (request, module) => {
+      const plan = await this.options.trial?.(request);
+      const evaluated = await this.evaluateHere(request);
+      if (plan !== undefined) requireSamePlan(plan, evaluated.plan);
+      return { program: evaluated, artifact: artifactOf(request, evaluated.plan, module), module };
+    });
+  }
+
+  /** The graph that a program builds, as plain data. Throws as `evaluate`. */
+  async plan(program: ProgramToRun): Promise<Plan> {
+    const { trial } = this.options;
+    return await this.inTurn(program, async (request) =>
+      trial === undefined ? (await this.evaluateHere(request)).plan : await trial(request),
+    );
+  }
+
+  /** One program after another: an evaluation replaces clock, chance and arguments of its thread. */
+  private async inTurn<T>(program: ProgramToRun, work: (request: TrialRequest, module: ArtifactModule) => Promise<T>): Promise<T> {
+    const { content, argv, options, defaults = this.options.jobDefaults ?? {} } = program;
     const module = { hash: moduleHash(content), content };
     this.options.modules.add(module);
     const url = this.options.modules.urlOf(module.hash) as string;
-    const evaluated = this.evaluating.then(async () => await this.evaluateNow(url, program));
-    this.evaluating = evaluated.catch(() => undefined);
-    return { ...(await evaluated), module };
+    const parameters = parseProgramArguments(argv.slice(1));
+    const context = {
+      mode: 'slot' as const,
+      parameters,
+      defaults,
+      options,
+      moment: { now: this.options.clock.now(), seed: this.entropy.seed() },
+    };
+    const done = this.evaluating.then(async () => await work({ url, argv, context }, module));
+    this.evaluating = done.catch(() => undefined);
+    return await done;
   }
 
-  private async evaluateNow(url: string, { content, argv, options }: ProgramToRun): Promise<Omit<EvaluatedProgram, 'module'>> {
-    const moment = { now: this.options.clock.now(), seed: this.entropy.seed() };
-    const context = { mode: 'slot' as const, parameters: parseProgramArguments(argv.slice(1)), options, moment };
-    const program = await evaluateModule(context, async () => await this.options.modules.load(url, argv));
-    const { plan } = program;
-    return {
-      program,
-      artifact: { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan },
-    };
+  private async evaluateHere({ url, argv, context }: TrialRequest): Promise<JobProgram> {
+    try {
+      return await evaluateModule(context, async () => await this.options.modules.load(url, argv));
+    } catch (error) {
+      throw error instanceof MillstreamError ? error : programFailed(error);
+    }
   }
+}
+
+function artifactOf({ url, argv, context }: TrialRequest, plan: Plan, { content }: ArtifactModule): ProgramArtifact {
+  const moment = context.moment as EvaluationMoment;
+  return { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan };
+}
+
+/** It may be gone the next time. */
+function isTransient(error: unknown): boolean {
+  const typed = typedTransientDiskError(error);
+  return typed instanceof MillstreamError && typed.retryable;
 }
 
 function abandonedError(): MillstreamError {

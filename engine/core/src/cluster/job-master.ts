@@ -1,4 +1,5 @@
 /** A job on a cluster: evaluates its program, runs it on the pool's slots, and knows how it goes. */
+import type { FileSystems } from '../checkpoint/file-systems.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
@@ -7,13 +8,13 @@ import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { ArtifactModule } from './control-messages.js';
-import { JobFactsCollector } from './job-facts.js';
+import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.js';
+import { type HistorySizes, JobFactsCollector } from './job-facts.js';
 import { JobRun } from './job-run.js';
+import type { RunOutcome } from './job-run-options.js';
 import type { RunOptions } from './job-settings.js';
-import { placeSubtasks } from './placement.js';
-import { createRemoteSlots } from './remote-slots.js';
-import { rescaledJobGraph } from './rescaled-job-graph.js';
-import type { RunOutcome } from './run-observer.js';
+import type { CheckpointUsers } from './run-directory.js';
+import { createJobScheduler, type JobScheduler, type SchedulerSettings } from './scheduling/job-scheduler.js';
 import type { SlotPool } from './slot-pool.js';
 
 export interface JobMasterOptions {
@@ -24,12 +25,21 @@ export interface JobMasterOptions {
   readonly run: RunOptions;
   readonly pool: SlotPool;
   readonly term: number;
-  readonly slotRequestTimeoutMs: number;
+  readonly histories?: HistorySizes | undefined;
+  /** As of {@link JobRun}. */
+  readonly userOf: CheckpointUsers;
+  /** Removes the job from what the next leader finds; undefined: there is none. */
+  readonly forget: (() => Promise<void>) | undefined;
+  readonly scheduler: SchedulerSettings;
+  /** Bounds of its parallelism, where they have been changed since it was submitted. */
+  readonly requirements: ResourceRequirements | undefined;
+  /** Keeps changed bounds for the next leader. */
+  readonly keepRequirements: (requirements: ResourceRequirements) => Promise<void>;
   readonly clock: Clock;
   readonly disk: Disk;
   readonly entropy: Entropy;
-  /** See JobRun's. */
-  readonly release: () => Promise<boolean>;
+  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
+  readonly files?: FileSystems | undefined;
 }
 
 /** A job on a cluster, from its submission to its end. */
@@ -43,6 +53,9 @@ export class JobMaster {
   readonly ended: Promise<void>;
   isAbandoned = false;
   private readonly run: JobRun;
+  private readonly forget: (() => Promise<void>) | undefined;
+  private readonly scheduler: JobScheduler;
+  private readonly pool: SlotPool;
 
   /** Starts at once. Throws INVALID_OPTION. */
   constructor(options: JobMasterOptions) {
@@ -50,7 +63,28 @@ export class JobMaster {
     this.id = options.id;
     this.name = program.plan.jobName;
     this.configuration = Object.fromEntries(Object.entries(program.plan.options).map(([key, value]) => [key, String(value)]));
-    this.facts = new JobFactsCollector(buildJobGraph(program.plan), options.clock);
+    const graph = buildJobGraph(program.plan);
+    this.facts = new JobFactsCollector(graph, options.clock, options.histories);
+    this.pool = options.pool;
+    this.scheduler = createJobScheduler({
+      settings: options.scheduler,
+      job: {
+        pool: options.pool,
+        job: options.id,
+        jobName: this.name,
+        slots: {
+          term: options.term,
+          module: options.module,
+          entropy: options.entropy,
+          onPlaced: (placement, hosts) => this.facts.placed(placement, hosts),
+        },
+      },
+      graph,
+      requirements: options.requirements,
+      keepRequirements: options.keepRequirements,
+      clock: options.clock,
+      run: () => this.run,
+    });
     this.run = new JobRun({
       program,
       artifact: options.artifact,
@@ -58,42 +92,53 @@ export class JobMaster {
       clock: options.clock,
       disk: options.disk,
       entropy: options.entropy,
-      release: options.release,
+      ...(options.files !== undefined && { files: options.files }),
       observer: this.facts,
       term: options.term,
       run: options.id.slice(0, 16),
-      createSlots: createRemoteSlots({
-        pool: options.pool,
-        job: options.id,
-        term: options.term,
-        module: options.module,
-        requestTimeoutMs: options.slotRequestTimeoutMs,
-        entropy: options.entropy,
-        onPlaced: (placement, hosts) => this.facts.placed(placement, hosts),
-      }),
+      userOf: options.userOf,
+      beforeRemoval: options.forget,
+      scheduler: this.scheduler,
+      parallelism: (submitted) => this.scheduler.required(submitted),
     });
+    this.forget = options.forget;
     this.ended = this.execute();
   }
 
   private async execute(): Promise<void> {
+    let outcome: RunOutcome['type'] | 'failed';
     try {
-      this.conclude(await this.run.execute());
+      outcome = (await this.run.execute()).type;
     } catch (error) {
+      outcome = 'failed';
       const typed = asMillstreamError(error);
-      // Another leader has the job, and this one was the last to hear of it.
-      if (typed.code === 'JOB_RECORD_CONFLICT') this.isAbandoned = true;
       this.facts.failed(typed);
-      this.facts.ended(this.isAbandoned ? 'SUSPENDED' : 'FAILED');
+      // Another leader has it, whether this one has heard of that or not.
+      if (typed.code === 'JOB_RECORD_CONFLICT') this.isAbandoned = true;
+    } finally {
+      this.scheduler.close();
+      this.pool.forget(this.id);
+      if (!this.isAbandoned && this.settings.localState.writes) {
+        for (const member of this.pool.taskManagers) member.send({ type: 'forget', run: this.run.run });
+      }
     }
+    await this.conclude(outcome);
   }
 
-  private conclude(outcome: RunOutcome): void {
-    if (this.isAbandoned) this.facts.ended('SUSPENDED');
-    else this.facts.ended(outcome.type === 'cancelled' ? 'CANCELED' : 'FINISHED');
+  /** Nobody hears of the end of a job that another leader would still go on with. */
+  private async conclude(outcome: RunOutcome['type'] | 'failed'): Promise<void> {
+    if (this.isAbandoned) return this.facts.ended('SUSPENDED');
+    await this.forget?.().catch(() => undefined);
+    this.facts.ended(outcome === 'cancelled' ? 'CANCELED' : outcome === 'failed' ? 'FAILED' : 'FINISHED');
   }
 
   get settings(): JobRun['settings'] {
     return this.run.settings;
+  }
+
+  /** Whether this job runs as this run, or would read the checkpoint in this directory after a failure. */
+  uses(run: string | undefined, directory: string): boolean {
+    return !ENDED_JOB_STATES.has(this.facts.state) && (this.run.run === run || this.run.needs(directory));
   }
 
   /** The directory of the last complete checkpoint, if one is kept. */
@@ -127,17 +172,19 @@ export class JobMaster {
     );
   }
 
-  /** Goes on at another parallelism, by vertex id, as far as its slots are there: `slots` is what the cluster has for it. */
-  async rescale(parallelism: ReadonlyMap<string, number>, slots: number): Promise<void> {
-    const needed = placeSubtasks(rescaledJobGraph(this.facts.graph, parallelism)).slots;
-    if (needed > slots) {
-      throw new MillstreamError(
-        'NO_RESOURCE_AVAILABLE',
-        `Cannot rescale job "${this.name}": it would need ${needed} slots, and the cluster has ${slots} for it. Start more TaskManagers, or ask for less.`,
-        { retryable: true },
-      );
-    }
-    await this.run.rescale(parallelism);
+  /** Bounds of each vertex's parallelism. */
+  get requirements(): ResourceRequirements {
+    return this.scheduler.requirements;
+  }
+
+  /** Changes the bounds of the vertices' parallelism, for all attempts to come; the job rescales as its scheduler does. */
+  async require(requirements: ResourceRequirements): Promise<void> {
+    await this.scheduler.require(requirements);
+  }
+
+  /** Kills a slot as a crash would; for tests and demonstrations. */
+  killSlot(slot: number): void {
+    this.run.killSlot(slot);
   }
 
   /** Another leader has the job now: ends without a trace. */
@@ -157,8 +204,14 @@ export class JobMaster {
   }
 }
 
-/** Throws INVALID_PLAN for what only the embedded driver can run. */
-export function checkClusterProgram({ plan }: JobProgram): void {
+/** Throws INVALID_PLAN for what only the embedded driver, or another scheduler, can run. */
+export function checkClusterProgram({ plan }: JobProgram, scheduler: SchedulerSettings | undefined): void {
+  if (scheduler?.type === 'Adaptive' && plan.slotResources !== undefined) {
+    throw new MillstreamError(
+      'INVALID_PLAN',
+      `Cannot run job "${plan.jobName}" with 'jobmanager.scheduler: Adaptive': its slot sharing groups say what their slots need, and the adaptive scheduler counts equal slots. Make the groups without resources, or use the default scheduler.`,
+    );
+  }
   if (!plan.nodes.some((node) => node.kind === 'collect')) return;
   throw new MillstreamError(
     'INVALID_PLAN',

@@ -8,60 +8,30 @@
  */
 import { FileSystems } from '../checkpoint/file-systems.js';
 import { latestCheckpoint } from '../checkpoint/job-record.js';
-import { openListed, openRestorePoint, type RestorePoint } from '../checkpoint/restore-point.js';
+import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
-import type { Clock } from '../common/clock.js';
-import type { Disk } from '../common/disk.js';
 import { typedTransientDiskError } from '../common/disk-error.js';
 import { MillstreamError } from '../common/errors.js';
 import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
-import type { JobProgram } from '../plan/plan.js';
-import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import type { AttemptOptions, AttemptOutcome } from './attempt-options.js';
-import { createLocalSlots } from './attempt-slots.js';
-import { type CheckpointStore, NoCheckpointStore } from './checkpoint-store.js';
+import type { AttemptOutcome } from './attempt-options.js';
+import { NoCheckpointStore } from './checkpoint-store.js';
 import { ExecutionAttempt } from './execution-attempt.js';
+import { expectedRecords } from './expected-records.js';
 import type { JobDirectoryStore } from './job-directory-store.js';
-import { type RunOptions, type RunSettings, runSettings } from './job-settings.js';
+import type { JobRunOptions, RunOutcome } from './job-run-options.js';
+import { type RunSettings, runSettings } from './job-settings.js';
 import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
-import { checkRestorePoint, checkSinkTargets, expectedRecords, openRunDirectory } from './run-directory.js';
-import { isFinal, noCheckpointDirectory, offerPrevious } from './run-errors.js';
-import type { RunObserver, RunOutcome } from './run-observer.js';
-
-/** What a {@link JobRun} needs. */
-export interface JobRunOptions {
-  readonly program: JobProgram;
-  readonly artifact: ProgramArtifact;
-  readonly options: RunOptions;
-  readonly clock: Clock;
-  readonly disk: Disk;
-  /** Default: the machine's. */
-  readonly entropy?: Entropy;
-  /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
-  readonly files?: FileSystems;
-  readonly observer: RunObserver;
-  /** The leader's. Default: 1. */
-  readonly term?: number;
-  /**
-   * The id of the run, so that another leader finds it: what a run of this id has left in its checkpoint directory is gone on with.
-   * Default: a new one.
-   */
-  readonly run?: string;
-  /**
-   * Called when the run has finished, before its checkpoints are removed: from then on nobody may go on with it. False: another leader may,
-   * so they stay. Default: they are removed.
-   */
-  readonly release?: (() => Promise<boolean>) | undefined;
-  /** Where slots run. Default: in threads of this process. */
-  readonly createSlots?: AttemptOptions['createSlots'];
-}
+import { checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
+import { isFinal, noCheckpointDirectory, offerPrevious, prepareSavepoint } from './run-errors.js';
+import type { AllocationReason } from './scheduling/adaptive-scheduler-state.js';
+import { type AttemptAllocation, type AttemptScheduler, LOCAL_SCHEDULER } from './scheduling/attempt-scheduler.js';
 
 /** A run of a job in this process. */
 export class JobRun {
@@ -70,11 +40,14 @@ export class JobRun {
   private readonly options: JobRunOptions;
   private readonly entropy: Entropy;
   private readonly files: FileSystems;
+  private readonly scheduler: AttemptScheduler;
   private strategy: RestartStrategy;
   private poison: PoisonRecordState = NO_POISON_RECORD;
   private attempt: ExecutionAttempt | undefined;
   private directoryStore: JobDirectoryStore | undefined;
+  /** At the parallelism that was asked for. */
   private graph: JobGraph;
+  private allocationReason: AllocationReason = 'submitted';
   private stopWanted: 'stop' | 'cancel' | undefined;
   private endedEarly = false;
   /** What `from` means. */
@@ -91,7 +64,8 @@ export class JobRun {
     const { plan } = options.program;
     this.settings = runSettings(plan, options.options);
     checkSinkTargets(options.program);
-    this.graph = buildJobGraph(plan);
+    this.graph = this.asRequired(buildJobGraph(plan));
+    this.scheduler = options.scheduler ?? LOCAL_SCHEDULER;
     const seed = options.options.seed ?? this.entropy.seed();
     this.run = options.run ?? seededRandom(this.entropy.seed()).uint32().toString(16).padStart(8, '0');
     this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
@@ -104,26 +78,40 @@ export class JobRun {
     for (;;) {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
-      if (this.takeRescaling(outcome.type === 'stopped') && outcome.type === 'stopped') continue;
+      if (outcome === 'over') return this.directoryStore?.record.ended === 'stopped' ? await this.stopped() : await this.finished();
+      const isRestarted = this.isRestarting && outcome.type === 'cancelled' && this.stopWanted === undefined;
+      this.isRestarting = false;
+      const isRescaled = this.takeRescaling(outcome.type === 'stopped');
+      this.allocationReason = isRescaled || isRestarted ? 'rescaled' : 'failed';
+      if (isRestarted || (isRescaled && outcome.type === 'stopped')) continue;
       if (outcome.type !== 'failed') return await this.ended(outcome);
       if (!(await this.restartAfter(outcome))) return await this.cancelled();
     }
   }
 
   /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
-  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled'> {
+  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled' | 'over'> {
+    let allocation: AttemptAllocation | undefined;
     try {
       await this.openOnce();
-      this.point = (await this.latest()) ?? this.start;
-      const { attempt, epochs } = await this.nextAttempt();
-      const shares = this.point === undefined ? undefined : await this.shares(this.point);
+      const next = await (this.directoryStore ?? this.plainStore).startAttempt();
+      if (next === undefined) return 'over';
       if (this.stopWanted !== undefined) return 'cancelled';
-      return await this.runAttempt(attempt, epochs, shares, this.point?.path);
+      const { attempt, epochs } = next;
+      this.options.observer.slotsAwaited(this.graph);
+      const rescalable = this.directoryStore !== undefined;
+      allocation = await this.scheduler.allocate({ graph: this.graph, reason: this.allocationReason, rescalable });
+      // Not before: a former leader may have been faster by one checkpoint.
+      this.point = (await this.latest()) ?? this.start;
+      const shares = this.point === undefined ? undefined : await this.shares(this.point, allocation.graph);
+      if (this.stopWanted !== undefined) return 'cancelled';
+      return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
     } catch (error) {
-      if (this.isOvertaken(error)) return await this.nextOutcome();
       const typed = typedTransientDiskError(error);
       if (!(typed instanceof MillstreamError && typed.retryable)) throw error;
-      return { type: 'failed', error: typed, position: undefined };
+      return this.stopWanted === undefined ? { type: 'failed', error: typed, position: undefined } : 'cancelled';
+    } finally {
+      allocation?.release();
     }
   }
 
@@ -140,10 +128,10 @@ export class JobRun {
   }
 
   /**
-   * Goes on at another parallelism (by vertex id), from a checkpoint that is taken for it. Resolves when the attempt with the former one has
-   * ended. Throws INVALID_REQUEST, CHECKPOINT_FAILED; the job then goes on as before.
+   * Goes on at another parallelism (by vertex id; default: what its scheduler says then), from a checkpoint that is taken for it. Resolves
+   * when the checkpoint is complete. Throws INVALID_REQUEST, CHECKPOINT_FAILED; the job then goes on as before.
    */
-  async rescale(parallelism: ReadonlyMap<string, number>): Promise<void> {
+  async rescale(parallelism: ReadonlyMap<string, number> = new Map()): Promise<void> {
     const graph = rescaledJobGraph(this.graph, parallelism);
     if (this.rescaling !== undefined || this.stopWanted !== undefined) {
       throw new MillstreamError('REQUEST_CONFLICT', 'Cannot rescale the job: it is being stopped or rescaled already.');
@@ -173,6 +161,16 @@ export class JobRun {
     return true;
   }
 
+  /** Ends the attempt at once; the next one begins at the last complete checkpoint. False: the job is being ended. */
+  restart(): boolean {
+    if (this.attempt === undefined || this.stopWanted !== undefined) return false;
+    this.isRestarting = true;
+    this.attempt.cancel();
+    return true;
+  }
+
+  private isRestarting = false;
+
   /** Takes a checkpoint now. Resolves with its number when it is complete. Throws CHECKPOINT_FAILED. */
   async checkpoint(): Promise<number> {
     return await this.request('checkpoint', undefined, undefined);
@@ -180,15 +178,22 @@ export class JobRun {
 
   /**
    * Takes a savepoint into a new directory under `target`. `stop` ends the job after it: 'drain' as at the end of the input. Resolves with
-   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED; the job then goes on as before.
+   * the savepoint's directory when it is complete. Throws CHECKPOINT_FAILED; the job then goes on as before, after a drain that had begun from
+   * its latest checkpoint, as its restart strategy says.
    */
   async savepoint(target: string, stop: 'suspend' | 'drain' | undefined): Promise<string> {
     const storage = this.directoryStore?.storage;
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
-    const directory = await storage.prepareSavepoint(target, this.run, this.entropy.token().slice(0, 12));
-    if (stop === undefined) await this.request('savepoint', stop, directory);
-    else await this.stopWith(directory, stop);
+    const directory = await prepareSavepoint(storage, target, this.run);
+    try {
+      if (stop === undefined) await this.request('savepoint', stop, directory);
+      else await this.stopWith(directory, stop);
+    } catch (error) {
+      // What cannot be removed costs space only.
+      await storage.abandonSavepoint(directory).catch(() => undefined);
+      throw error;
+    }
     return directory;
   }
 
@@ -224,6 +229,7 @@ export class JobRun {
   cancel(): void {
     this.stopWanted = 'cancel';
     this.attempt?.cancel();
+    this.scheduler.withdraw();
     this.pause?.wake();
   }
 
@@ -240,18 +246,14 @@ export class JobRun {
     return store === undefined || checkpoint === undefined ? undefined : resolveStatePath(store.directory, checkpoint.path);
   }
 
+  /** Whether the run would read the checkpoint in this directory after a failure, or owns it. */
+  needs(directory: string): boolean {
+    return (this.lastCheckpoint ?? this.start?.path) === directory || this.directoryStore?.record.claimed?.path === directory;
+  }
+
   /** Kills a slot as a crash would; for tests and demonstrations. */
   killSlot(slot: number): void {
     this.attempt?.killSlot(slot);
-  }
-
-  /** An earlier leader wrote once more while this one took over, the last time that it can: the run is opened again. */
-  private isOvertaken(error: unknown): boolean {
-    const record = this.directoryStore?.record;
-    const isConflict = error instanceof MillstreamError && error.code === 'JOB_RECORD_CONFLICT';
-    if (!isConflict || record === undefined || (record.term === this.options.term && record.attempt > 0)) return false;
-    this.isOpen = false;
-    return this.options.run !== undefined && record.term <= (this.options.term ?? 1);
   }
 
   private isOpen = false;
@@ -263,9 +265,8 @@ export class JobRun {
   }
 
   private async open(): Promise<RestorePoint | undefined> {
-    const { options, run } = this.options;
-    const from = async (): Promise<RestorePoint | undefined> =>
-      options.from === undefined ? undefined : await openRestorePoint(this.files, options.from);
+    const { run } = this.options;
+    const from = async (): Promise<RestorePoint | undefined> => await openStart(this.files, this.settings, this.options.userOf);
     // A new run makes its directory only when it can start.
     const given = run === undefined ? await from() : undefined;
     if (given !== undefined) this.restoreGraph(given);
@@ -279,95 +280,101 @@ export class JobRun {
       writer: this.entropy.token().slice(0, 8),
     });
     if (run === undefined) return await this.begun(given);
+    if (this.directoryStore?.record.ended !== undefined) return undefined;
     // Where this run has a checkpoint of its own, what it started from is of no use any more and may be gone.
     const point = (await this.latest()) ?? (await from());
     if (point !== undefined) this.restoreGraph(point);
     return await this.begun(point);
   }
 
+  private asRequired(graph: JobGraph): JobGraph {
+    return this.options.parallelism?.(graph) ?? graph;
+  }
+
   private restoreGraph(point: RestorePoint): void {
-    const { program, options } = this.options;
-    this.graph = restoredJobGraph(program.plan, point);
-    checkRestorePoint(point, program.plan.jobName, this.graph, options.allowNonRestoredState ?? false);
+    const { plan } = this.options.program;
+    this.graph = this.asRequired(restoredJobGraph(plan, point));
+    checkRestorePoint(point, plan.jobName, this.graph, this.settings.allowNonRestoredState);
   }
 
   /** Writes the run's first record, unless there is one. */
   private async begun(point: RestorePoint | undefined): Promise<RestorePoint | undefined> {
-    if (this.directoryStore?.record.attempt === 0) await this.directoryStore.begin(point?.path);
+    if (this.directoryStore?.record.attempt === 0) await this.directoryStore.begin(point, this.settings.claim);
     return point;
   }
 
-  private async nextAttempt(): Promise<{ attempt: number; epochs: { first: number; last: number } }> {
-    if (this.directoryStore !== undefined) return await this.directoryStore.startAttempt();
-    this.plainAttempts++;
-    return { attempt: this.plainAttempts, epochs: await this.plainStore.reserveEpochs() };
-  }
-
-  private plainAttempts = 0;
   private readonly plainStore = new NoCheckpointStore();
 
-  private async shares(point: RestorePoint): Promise<RestoreShares> {
+  private async shares(point: RestorePoint, graph: JobGraph): Promise<RestoreShares> {
     const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
-    return await restoreShares(point, this.graph, storage);
+    return await restoreShares(point, graph, storage);
   }
 
   private async latest(): Promise<RestorePoint | undefined> {
     const store = this.directoryStore;
     await store?.settle();
-    const checkpoint = store === undefined ? undefined : latestCheckpoint(store.record);
-    if (store === undefined || checkpoint === undefined) return undefined;
-    return await openListed(this.files, store.directory, store.record, checkpoint);
+    const checkpoint = store && latestCheckpoint(store.record);
+    return checkpoint && (await openListed(this.files, store.directory, store.record, checkpoint));
   }
 
   private async runAttempt(
     attempt: number,
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
-    restoredFrom: string | undefined,
+    point: RestorePoint | undefined,
+    { graph, createSlots, running }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
-    const store: CheckpointStore = this.directoryStore ?? this.plainStore;
     const execution = new ExecutionAttempt({
       run: this.run,
       attempt,
       program,
-      graph: this.graph,
+      graph,
       artifact,
-      store,
+      store: this.directoryStore ?? this.plainStore,
       epochs,
       restore,
       checkpoints: this.settings.checkpoints,
       defaultParallelism: this.settings.defaultParallelism,
       channels: this.settings.channels,
       alignBarriers: this.settings.alignBarriers,
+      overtakeAfterMs: this.settings.overtakeAfterMs,
       checked: options.checked ?? false,
       seed: options.seed ?? this.entropy.seed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
       sampleDelays: options.sampleDelays ?? false,
+      localState: this.settings.localState,
       youngGenerationMb: options.youngGenerationMb ?? 96,
       clock,
       disk,
-      createSlots: this.options.createSlots ?? createLocalSlots,
+      createSlots,
+      running,
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, this.graph, restoredFrom, expectedRecords(program, this.graph));
+    observer.attemptStarted(attempt, graph, point?.path, expectedRecords(program));
+    if (point !== undefined) observer.checkpointRestored({ epoch: point.metadata.epoch, kind: point.metadata.kind, path: point.path });
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
   }
 
   private async ended(outcome: AttemptOutcome): Promise<RunOutcome> {
-    if (outcome.type === 'stopped') {
-      const point = (await this.latest()) as RestorePoint;
-      return { type: 'stopped', checkpoint: point.path };
-    }
+    if (outcome.type === 'stopped') return await this.stopped();
     return outcome.type === 'finished' ? await this.finished() : await this.cancelled();
   }
 
+  private async stopped(): Promise<RunOutcome> {
+    await this.directoryStore?.end('stopped');
+    const point = (await this.latest()) as RestorePoint;
+    return { type: 'stopped', checkpoint: point.path };
+  }
+
   private async finished(): Promise<RunOutcome> {
-    const { release } = this.options;
-    if (release === undefined || (await release())) await this.directoryStore?.remove();
+    await this.directoryStore?.end('finished');
+    // Whoever still knows of the run must find its record, not nothing, which is where runs begin.
+    await this.options.beforeRemoval?.();
+    await this.directoryStore?.remove(this.options.beforeRemoval !== undefined);
     return { type: 'finished' };
   }
 

@@ -9,9 +9,9 @@ import type { RestartStrategyOptions } from './restart-strategy.js';
 
 /** How to run a job in this process. All optional. */
 export interface RunOptions {
-  /** Start from this checkpoint, savepoint or job directory. */
+  /** Start from this checkpoint, savepoint or job directory. Default: option execution.state-recovery.path. */
   readonly from?: string;
-  /** State of operators that the program no longer has may be left behind. Default: false. */
+  /** State of operators that the program no longer has may be left behind. Default: option execution.state-recovery.ignore-unclaimed-state. */
   readonly allowNonRestoredState?: boolean;
   /** Deep-freeze records and compare state, to find programs that change what they must not. Default: false. */
   readonly checked?: boolean;
@@ -30,6 +30,11 @@ export interface RunOptions {
 }
 
 export interface RunSettings {
+  /** The checkpoint to start from. */
+  readonly from: string | undefined;
+  readonly allowNonRestoredState: boolean;
+  /** The run owns what it starts from: it removes it. */
+  readonly claim: boolean;
   readonly checkpoints: CheckpointConfig;
   /** Undefined: nothing is stored. */
   readonly checkpointDirectory: string | undefined;
@@ -40,7 +45,11 @@ export interface RunSettings {
   readonly defaultParallelism: number;
   readonly channels: ChannelSetting;
   readonly alignBarriers: boolean;
+  /** Unaligned checkpoints: barriers may overtake elements after so long, ms; undefined: never. */
+  readonly overtakeAfterMs: number | undefined;
   readonly restart: RestartStrategyOptions;
+  /** Copies of state files on the machines of the slots. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
 }
 
 /** Where checkpoints go if checkpointing is on and no directory is set. */
@@ -50,14 +59,19 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
   const options = resolveOptions(plan.options);
   const intervalMs = options['execution.checkpointing.interval'];
   const directory = options['execution.checkpointing.dir'];
+  const from = run.from ?? options['execution.state-recovery.path'];
+  const alignBarriers = options['execution.checkpointing.mode'] === 'EXACTLY_ONCE';
   return {
+    from,
+    allowNonRestoredState: run.allowNonRestoredState ?? options['execution.state-recovery.ignore-unclaimed-state'],
+    claim: options['execution.state-recovery.claim-mode'] === 'CLAIM',
     checkpoints: {
       intervalMs,
       minPauseMs: options['execution.checkpointing.min-pause'],
       timeoutMs: options['execution.checkpointing.timeout'],
       tolerableFailures: options['execution.checkpointing.tolerable-failed-checkpoints'],
     },
-    checkpointDirectory: directory ?? (intervalMs === undefined && run.from === undefined ? undefined : DEFAULT_CHECKPOINT_DIRECTORY),
+    checkpointDirectory: directory ?? (intervalMs === undefined && from === undefined ? undefined : DEFAULT_CHECKPOINT_DIRECTORY),
     savepointDirectory: options['execution.checkpointing.savepoint-dir'],
     retainedCheckpoints: options['execution.checkpointing.num-retained'],
     watermarkIntervalMs: options['pipeline.auto-watermark-interval'],
@@ -68,8 +82,17 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
       codegen: run.codegen ?? true,
       recordOutputMax: options['exchange.record-output-max'],
     },
-    alignBarriers: options['execution.checkpointing.mode'] === 'EXACTLY_ONCE',
+    alignBarriers,
+    // Without alignment there is nothing to overtake.
+    overtakeAfterMs:
+      alignBarriers && options['execution.checkpointing.unaligned.enabled']
+        ? options['execution.checkpointing.aligned-checkpoint-timeout']
+        : undefined,
     restart: restartOptions(options),
+    localState: {
+      writes: options['execution.checkpointing.local-backup.enabled'],
+      reads: options['execution.state-recovery.from-local'],
+    },
   };
 }
 

@@ -3,8 +3,7 @@
  *
  *     start ─▶ standby ─granted─▶ JobManager(term), recovers the jobs ─revoked─▶ abandoned, standby …
  *
- * Invariants: 1. there is a JobManager exactly while the lease is held; 2. the jobs of an earlier leader are gone on with, however often
- * the storage has to be asked for them.
+ * Invariant: there is a JobManager exactly while the lease is held.
  */
 import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { Clock } from '../common/clock.js';
@@ -18,9 +17,6 @@ import { type LeaderAddress, LeaderObserver } from './leader-observer.js';
 import { fileLeaseStore, type LeaseStore } from './lease-store.js';
 import { SubmittedJobs } from './submitted-jobs.js';
 
-/** Between two questions for the jobs of an earlier leader. */
-const RECOVERY_RETRY_MS = 1_000;
-
 /** The place of a cluster in the storage of high availability; the directory exists. */
 export interface HighAvailabilityStorage {
   readonly files: CheckpointFiles;
@@ -33,7 +29,7 @@ export interface LeadershipObserver {
   standby(term: number): void;
   /** The storage did not answer; it is asked again. */
   failed(error: unknown): void;
-  /** The jobs of an earlier leader cannot be read; it is tried again. */
+  /** The list of an earlier leader's jobs cannot be read: it is damaged. */
   recoveryFailed(error: unknown): void;
 }
 
@@ -62,6 +58,7 @@ export class Leadership {
   private readonly options: LeadershipOptions;
   private readonly entropy: Entropy;
   private readonly election: LeaderElection;
+  private abandoned: Promise<void> | undefined;
 
   constructor(options: LeadershipOptions) {
     const { storage, holder, address, durationMs, intervalMs, clock, entropy = systemEntropy, observer } = options;
@@ -87,30 +84,23 @@ export class Leadership {
   /** Leaves jobs to the next leader, and gives the lease up. */
   async stop(): Promise<void> {
     await this.election.stop();
+    await this.abandoned;
   }
 
   private async lead(term: number): Promise<void> {
-    const { storage, clock, createJobManager, observer } = this.options;
+    const { storage, createJobManager, observer } = this.options;
     const submitted = new SubmittedJobs(storage.files, storage.directory, writerName(this.entropy));
     const jobManager = createJobManager(term, submitted);
     this.jobManager = jobManager;
     observer.leading(term);
-    while (this.jobManager === jobManager) {
-      try {
-        await jobManager.recover();
-        return;
-      } catch (error) {
-        observer.recoveryFailed(error);
-      }
-      await new Promise<void>((resolve) => clock.schedule(RECOVERY_RETRY_MS, resolve));
-    }
+    await jobManager.recover().catch((error: unknown) => observer.recoveryFailed(error));
   }
 
   private abandon(term: number): void {
     const former = this.jobManager;
     this.jobManager = undefined;
     this.options.observer.standby(term);
-    void former?.abandon();
+    this.abandoned = former?.abandon();
   }
 }
 

@@ -13,8 +13,8 @@ import type { JobProgram } from '../plan/plan.js';
 import { CollectedParts } from '../runtime/collect-sink.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import { JobRun } from './job-run.js';
+import type { RunObserver, RunOutcome } from './job-run-options.js';
 import type { RunOptions } from './job-settings.js';
-import type { RunObserver, RunOutcome } from './run-observer.js';
 import { endProcess, stopOnSignals } from './stop-signals.js';
 
 /** An observer that hears nothing; spread it and replace what you need. */
@@ -22,9 +22,14 @@ export const SILENT_OBSERVER: RunObserver = {
   metrics: () => undefined,
   collected: () => undefined,
   checkpointTriggered: () => undefined,
+  checkpointAcknowledged: () => undefined,
   checkpointCompleted: () => undefined,
   checkpointFailed: () => undefined,
+  checkpointDiscarded: () => undefined,
+  checkpointRestored: () => undefined,
   running: () => undefined,
+  subtaskFinished: () => undefined,
+  slotsAwaited: () => undefined,
   attemptStarted: () => undefined,
   restarting: () => undefined,
   closeFailed: () => undefined,

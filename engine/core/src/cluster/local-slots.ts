@@ -21,6 +21,10 @@ export interface LocalSlotsOptions {
   readonly artifact: ProgramArtifact;
   readonly memory: SlotMemory;
   readonly youngGenerationMb: number;
+  /** Of slots that do not say it themselves. Default: Node's. */
+  readonly heapBytes?: number | undefined;
+  /** Where copies of the run's state files lie. Default: nowhere. */
+  readonly localStateDirectory?: string | undefined;
   readonly startSlot: (options: SlotHandleOptions) => SlotHandle;
   readonly listener: SlotListener;
 }
@@ -47,10 +51,11 @@ export class LocalSlots {
         onMessage: (message) => this.hear(slot, message),
         onLost: (error) => this.lose(slot, error),
         youngGenerationMb: options.youngGenerationMb,
+        heapBytes: plan.heapBytes ?? options.heapBytes,
       });
       this.handles.set(slot, handle);
       this.open.add(slot);
-      handle.send({ type: 'deploy', deployment: { ...plan, ...options.memory } });
+      handle.send({ type: 'deploy', deployment: { ...plan, ...options.memory, localStateDirectory: options.localStateDirectory } });
     }
   }
 

@@ -4,6 +4,8 @@ import type { SubtaskPlacement } from '../runtime/deployment.js';
 
 export interface Placement {
   readonly slots: number;
+  /** By slot: the slot-sharing group that it belongs to. */
+  readonly groups: readonly string[];
   readonly subtasks: readonly SubtaskPlacement[];
   slotOf(vertexId: string, subtaskIndex: number): number;
 }
@@ -14,10 +16,10 @@ export function placeSubtasks(graph: JobGraph): Placement {
     groupSlots.set(vertex.slotSharingGroup, Math.max(groupSlots.get(vertex.slotSharingGroup) ?? 0, vertex.parallelism));
   }
   const firstSlot = new Map<string, number>();
-  let slots = 0;
+  const groups: string[] = [];
   for (const [group, count] of groupSlots) {
-    firstSlot.set(group, slots);
-    slots += count;
+    firstSlot.set(group, groups.length);
+    for (let index = 0; index < count; index++) groups.push(group);
   }
   const subtasks = graph.vertices.flatMap((vertex) =>
     Array.from({ length: vertex.parallelism }, (_, subtaskIndex) => ({
@@ -27,5 +29,10 @@ export function placeSubtasks(graph: JobGraph): Placement {
     })),
   );
   const slotOf = new Map(subtasks.map((place) => [`${place.vertexId}:${place.subtaskIndex}`, place.slot]));
-  return { slots, subtasks, slotOf: (vertexId, subtaskIndex) => slotOf.get(`${vertexId}:${subtaskIndex}`) as number };
+  return {
+    slots: groups.length,
+    groups,
+    subtasks,
+    slotOf: (vertexId, subtaskIndex) => slotOf.get(`${vertexId}:${subtaskIndex}`) as number,
+  };
 }

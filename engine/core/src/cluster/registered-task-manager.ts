@@ -16,7 +16,17 @@ import {
   type ToTaskManager,
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
+import type { ProcessFigures } from './process-figures.js';
+import type { SlotOffer } from './scheduling/match-slots.js';
+import { type ResourceProfile, shareOf, without } from './scheduling/resource-profile.js';
 import type { SlotReport } from './slot-set.js';
+
+/** A slot that a job has. */
+export interface SlotUse {
+  readonly job: string;
+  /** What it takes; undefined: an even share. */
+  readonly profile: ResourceProfile | undefined;
+}
 
 /** What an attempt hears from one of its TaskManagers. */
 export interface AttemptShareListener {
@@ -41,11 +51,14 @@ export interface RegisteredTaskManagerOptions {
 
 export class RegisteredTaskManager {
   readonly description: TaskManagerDescription;
-  /** The job that has each taken slot. */
-  readonly jobs: string[] = [];
+  /** Each taken slot, and what it takes. */
+  readonly uses: Set<SlotUse> = new Set();
   /** Ms since 1970. */
   lastHeardAt: number;
   isLost = false;
+  /** What it last said of its process. */
+  figures: ProcessFigures = {};
+  private lostReason = '';
   private readonly options: RegisteredTaskManagerOptions;
   private readonly attempts = new Map<string, AttemptShareListener>();
   private readonly artifacts = new Set<string>();
@@ -66,18 +79,29 @@ export class RegisteredTaskManager {
     });
   }
 
-  /** Slots that no attempt has. */
+  /** Slots that no job has. */
   get freeSlots(): number {
-    return this.description.slots - this.jobs.length;
+    return this.description.slots - this.uses.size;
   }
 
-  /** Gives a slot to a job. */
-  take(job: string): void {
-    this.jobs.push(job);
+  /** The job that has each taken slot. */
+  get jobs(): readonly string[] {
+    return [...this.uses].map(({ job }) => job);
   }
 
-  release(job: string): void {
-    this.jobs.splice(this.jobs.indexOf(job), 1);
+  /** What its slots share. */
+  get resources(): ResourceProfile {
+    const { resources, hardware } = this.description;
+    return resources ?? { cpuCores: hardware.cpuCores, heapBytes: Number.MAX_SAFE_INTEGER };
+  }
+
+  /** What it has free; `except`: as if these slots were free, too. */
+  offer(except: (use: SlotUse) => boolean): SlotOffer {
+    const { id, slots } = this.description;
+    const total = this.resources;
+    const taken = [...this.uses].filter((use) => !except(use));
+    const free = taken.reduce((left, { profile }) => without(left, profile ?? shareOf(total, slots)), total);
+    return { id, slots, total, freeSlots: slots - taken.length, free };
   }
 
   get id(): string {
@@ -107,6 +131,7 @@ export class RegisteredTaskManager {
   receive(message: FromTaskManager): void {
     this.heartbeat.heard();
     this.lastHeardAt = this.options.clock.now();
+    if (message.type === 'heartbeat' && message.figures !== undefined) this.figures = message.figures;
     if (message.type === 'heartbeat' || message.type === 'register' || message.type === 'leave') return;
     const listener = this.attempts.get(attemptName(message.key));
     if (listener === undefined) {
@@ -133,23 +158,24 @@ export class RegisteredTaskManager {
   lost(reason: string): void {
     if (this.isLost) return;
     this.isLost = true;
+    this.lostReason = reason;
     this.heartbeat.stop();
     this.options.connection.destroy();
     const listeners = [...this.attempts.values()];
     this.attempts.clear();
-    const { id, host } = this.description;
     for (const listener of listeners) {
-      listener.lost(
-        new MillstreamError(
-          'TASK_MANAGER_LOST',
-          `TaskManager ${id} on ${host} is lost: ${reason}. Its tasks are deployed again elsewhere.`,
-          {
-            retryable: true,
-            details: { taskManager: id, host },
-          },
-        ),
-      );
+      listener.lost(this.lostError());
       listener.closed();
     }
+  }
+
+  /** What attempts hear that it has a share of. */
+  lostError(): MillstreamError {
+    const { id, host } = this.description;
+    return new MillstreamError(
+      'TASK_MANAGER_LOST',
+      `TaskManager ${id} on ${host} is lost: ${this.lostReason}. Its tasks are deployed again elsewhere.`,
+      { retryable: true, details: { taskManager: id, host } },
+    );
   }
 }

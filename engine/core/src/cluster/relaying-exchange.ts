@@ -10,6 +10,10 @@ export interface RelayingExchangeOptions {
   readonly taskManager: string;
   readonly network: Network;
   readonly clock: Clock;
+  /** `taskmanager.network.memory.credit-per-channel`, bytes; default 2 MiB. */
+  readonly creditBytes?: number;
+  /** `taskmanager.network.partition-request-timeout`, ms; default 10 s. */
+  readonly attemptTimeoutMs?: number;
   /** Begins to pump as the options say. Default: in the event loop of this thread. */
   readonly startDriver?: (options: ExchangeDriverOptions) => Pumping;
 }
@@ -49,7 +53,13 @@ export class RelayingExchange implements AttemptExchange {
     const { wakeWords, relayIndex, ...deployment } = request;
     if (deployment.outgoing.length === 0 && deployment.incoming.length === 0) return { close: () => undefined };
     const exchange = this.service.open(deployment);
-    const driver = this.startDriver({ pump: () => this.service.pump(), words: wakeWords, index: relayIndex, clock: this.clock });
+    const driver = this.startDriver({
+      pump: () => this.service.pump(),
+      takeDepth: () => this.service.takeDepth(),
+      words: wakeWords,
+      index: relayIndex,
+      clock: this.clock,
+    });
     this.drivers.add(driver);
     return {
       close: () => {

@@ -1,7 +1,4 @@
-/**
- * The slots of an attempt on TaskManagers of a cluster.
- * Invariant: however it ends, the lease is released once, after its TaskManagers were told to kill.
- */
+/** The slots of an attempt on TaskManagers of a cluster. Whoever has leased them releases them after `kill`. */
 import type { Clock } from '../common/clock.js';
 import type { Entropy } from '../common/random.js';
 import type { NetworkAddress } from '../common/transport.js';
@@ -11,24 +8,23 @@ import type { ArtifactModule, AttemptKey } from './control-messages.js';
 import { type Placement, placeSubtasks } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
 import { slotPlanOf } from './slot-plan.js';
-import type { SlotClaim, SlotLease, SlotPool } from './slot-pool.js';
+import type { SlotLease } from './slot-pool.js';
 import type { SlotListener, SlotSet } from './slot-set.js';
 
 /** TaskManagers bound the time of a close themselves; this is for those that do not answer. */
 const CLOSE_TIMEOUT_MS = 15_000;
 
 export interface RemoteSlotsOptions {
-  readonly pool: SlotPool;
+  readonly lease: SlotLease;
   readonly job: string;
   readonly term: number;
   readonly module: ArtifactModule;
-  readonly requestTimeoutMs: number;
   readonly entropy: Entropy;
   /** The attempt has its slots; `hosts`: by slot. */
   readonly onPlaced: (placement: Placement, hosts: readonly RegisteredTaskManager[]) => void;
 }
 
-/** Slots of the pool's TaskManagers. */
+/** Slots that an attempt has been given. */
 export function createRemoteSlots(remote: RemoteSlotsOptions): AttemptOptions['createSlots'] {
   return (options, listener) => new RemoteSlots(remote, options, listener);
 }
@@ -40,9 +36,7 @@ class RemoteSlots implements SlotSet {
   private readonly listener: SlotListener;
   private readonly key: AttemptKey;
   private readonly token: string;
-  private readonly claim: SlotClaim;
-  private lease: SlotLease | undefined;
-  private hosts: readonly RegisteredTaskManager[] = [];
+  private readonly hosts: readonly RegisteredTaskManager[];
   private readonly open = new Set<RegisteredTaskManager>();
   private readonly allClosed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   private killed = false;
@@ -54,24 +48,14 @@ class RemoteSlots implements SlotSet {
     this.token = remote.entropy.token();
     this.placement = placeSubtasks(options.graph);
     this.key = { job: remote.job, run: options.run, attempt: options.attempt, term: remote.term };
-    this.claim = remote.pool.acquire({
-      slots: this.placement.slots,
-      job: remote.job,
-      jobName: options.program.plan.jobName,
-      timeoutMs: remote.requestTimeoutMs,
-    });
-    // Awaited in `start`, which need not be reached.
-    this.claim.lease.catch(() => undefined);
+    this.hosts = [...new Set(remote.lease.hosts)];
   }
 
   async start(): Promise<void> {
-    const lease = await this.claim.lease;
-    if (this.killed) {
-      lease.release();
-      return;
-    }
-    this.lease = lease;
-    this.hosts = [...new Set(lease.hosts)];
+    const { lease } = this.remote;
+    // Between the lease and now it need not have had an attempt that would have heard of it.
+    const lost = this.hosts.find(({ isLost }) => isLost);
+    if (lost !== undefined) throw lost.lostError();
     this.remote.onPlaced(this.placement, lease.hosts);
     for (const host of this.hosts) {
       this.open.add(host);
@@ -82,11 +66,12 @@ class RemoteSlots implements SlotSet {
         closed: () => this.closed(host),
       });
     }
-    for (const host of this.hosts) this.deploy(host, lease);
+    for (const host of this.hosts) this.deploy(host);
   }
 
-  private deploy(host: RegisteredTaskManager, lease: SlotLease): void {
+  private deploy(host: RegisteredTaskManager): void {
     const { options, placement, remote } = this;
+    const { lease } = remote;
     const { url: _, ...program } = options.artifact;
     const exchanges: Record<string, NetworkAddress> = {};
     for (const { id, description } of this.hosts) exchanges[id] = description.data;
@@ -113,7 +98,7 @@ class RemoteSlots implements SlotSet {
 
   send(vertexId: string, subtask: number, message: ToSlot): void {
     const slot = this.placement.slotOf(vertexId, subtask);
-    this.lease?.hosts[slot]?.send({ type: 'slot', key: this.key, slot, message });
+    this.remote.lease.hosts[slot]?.send({ type: 'slot', key: this.key, slot, message });
   }
 
   broadcast(message: ToSlot): void {
@@ -132,15 +117,13 @@ class RemoteSlots implements SlotSet {
   async kill(): Promise<void> {
     if (this.killed) return;
     this.killed = true;
-    this.claim.withdraw();
     for (const host of this.hosts) {
       host.send({ type: 'kill', key: this.key });
       host.leave(this.key);
     }
-    this.lease?.release();
   }
 
   killSlot(slot: number): void {
-    this.lease?.hosts[slot]?.send({ type: 'killSlot', key: this.key, slot });
+    this.remote.lease.hosts[slot]?.send({ type: 'killSlot', key: this.key, slot });
   }
 }

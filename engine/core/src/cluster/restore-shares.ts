@@ -2,10 +2,11 @@
 import type { OperatorSnapshotMetadata } from '../checkpoint/metadata.js';
 import { type RestoredOperator, redistribute } from '../checkpoint/redistribute.js';
 import type { RestorePoint } from '../checkpoint/restore-point.js';
-import type { SplitSnapshot } from '../checkpoint/snapshot.js';
+import type { SplitSnapshot, StateBytes } from '../checkpoint/snapshot.js';
 import type { CheckpointStorage } from '../checkpoint/storage.js';
 import type { JobGraph, JobVertex } from '../plan/job-graph.js';
 import type { OperatorRestore, SubtaskRestore } from '../runtime/deployment.js';
+import { restoreChannels } from './restored-channels.js';
 
 /** What each subtask and each enumerator of an attempt starts from. */
 export interface RestoreShares {
@@ -18,6 +19,7 @@ export interface RestoreShares {
 export async function restoreShares(point: RestorePoint, graph: JobGraph, storage: CheckpointStorage): Promise<RestoreShares> {
   const byId = new Map(point.metadata.operators.map((operator) => [operator.operatorId, operator]));
   const subtasks = new Map<string, readonly SubtaskRestore[]>();
+  const channels = await restoreChannels(point, graph, storage);
   const sources = new Map<string, { enumeratorState: Uint8Array | undefined; splits: readonly SplitSnapshot[] }>();
   for (const vertex of graph.vertices) {
     const restored = new Map<string, RestoredOperator>();
@@ -25,7 +27,10 @@ export async function restoreShares(point: RestorePoint, graph: JobGraph, storag
       const operator = byId.get(node.id);
       if (operator !== undefined) restored.set(node.id, await restoreOperator(operator, vertex, point, storage));
     }
-    if (restored.size > 0) subtasks.set(vertex.id, subtaskShares(vertex, restored, point.committed));
+    const channelStates = channels.get(vertex.id);
+    if (restored.size > 0 || channelStates !== undefined) {
+      subtasks.set(vertex.id, subtaskShares(vertex, restored, point.committed, channelStates ?? new Map()));
+    }
     const source = byId.get(vertex.id);
     if (source !== undefined && vertex.inputs.length === 0) {
       const { enumeratorState } = source;
@@ -47,7 +52,12 @@ async function restoreOperator(
   return redistribute(operator, await storage.loadOperatorStates(operator, point.previous), vertex.parallelism, vertex.maxParallelism);
 }
 
-function subtaskShares(vertex: JobVertex, restored: ReadonlyMap<string, RestoredOperator>, committed: boolean): SubtaskRestore[] {
+function subtaskShares(
+  vertex: JobVertex,
+  restored: ReadonlyMap<string, RestoredOperator>,
+  committed: boolean,
+  channelStates: ReadonlyMap<number, readonly StateBytes[]>,
+): SubtaskRestore[] {
   const finished = vertex.chain.every(({ node }) => restored.get(node.id)?.finished === true);
   return Array.from({ length: vertex.parallelism }, (_, subtask) => {
     const operators: { [operatorId: string]: OperatorRestore } = {};
@@ -62,6 +72,7 @@ function subtaskShares(vertex: JobVertex, restored: ReadonlyMap<string, Restored
         allCommittables: operator.committables,
       };
     }
-    return { operators, finished };
+    const states = channelStates.get(subtask);
+    return { operators, finished, ...(states !== undefined && { channelStates: states }) };
   });
 }

@@ -4,7 +4,7 @@ import type { FileSystems } from '../checkpoint/file-systems.js';
 import { createJobRecord } from '../checkpoint/job-record.js';
 import { JobRecordStore } from '../checkpoint/job-record-store.js';
 import { checkRestore } from '../checkpoint/restore-check.js';
-import type { RestorePoint } from '../checkpoint/restore-point.js';
+import { openRestorePoint, type RestorePoint } from '../checkpoint/restore-point.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { normalizeDirectory } from '../common/disk-path.js';
 import { MillstreamError } from '../common/errors.js';
@@ -43,6 +43,25 @@ export async function openRunDirectory(options: {
     retained: settings.retainedCheckpoints,
     term,
   });
+}
+
+/** Names the job that runs as `run`, or would read the checkpoint in `directory` after a failure; undefined: nobody does. */
+export type CheckpointUsers = (run: string | undefined, directory: string) => string | undefined;
+
+/** Opens what a run is to start from, if anything. Throws as `openRestorePoint`, and REQUEST_CONFLICT for a claim of what is in use. */
+export async function openStart(
+  files: FileSystems,
+  { from, claim }: RunSettings,
+  userOf: CheckpointUsers | undefined,
+): Promise<RestorePoint | undefined> {
+  if (from === undefined) return undefined;
+  const point = await openRestorePoint(files, from);
+  const user = claim ? userOf?.(point.metadata.run, point.path) : undefined;
+  if (user === undefined) return point;
+  throw new MillstreamError(
+    'REQUEST_CONFLICT',
+    `Cannot claim the checkpoint '${point.path}': ${user} is running and may need it. Cancel that job first, or start this one with claim mode NO_CLAIM.`,
+  );
 }
 
 /** Whether a job can start from a checkpoint. Throws as `checkRestore`. */

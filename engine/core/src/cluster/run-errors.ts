@@ -5,6 +5,7 @@ import type { CheckpointStorage } from '../checkpoint/storage.js';
 import { diskErrorCode, diskFullError, isDiskFull, typedTransientDiskError } from '../common/disk-error.js';
 import type { ErrorCode } from '../common/error-codes.js';
 import { MillstreamError } from '../common/errors.js';
+import { randomToken } from '../common/random.js';
 
 /** Errors that another attempt would only meet again: the program, the checkpoint or the results must change first. */
 const FINAL_ERRORS: ReadonlySet<ErrorCode> = new Set([
@@ -32,22 +33,35 @@ export function offerPrevious(error: MillstreamError, point: RestorePoint | unde
   return checkpointCorruptError({ path: String(path), expected: String(expected), actual: String(actual), previous: point.previous });
 }
 
-/** Makes the directory of a run's checkpoints. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE, and what may be gone the next time as it is. */
+/** Makes the directory of a run's checkpoints. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE. */
 export async function prepareDirectory(storage: CheckpointStorage): Promise<void> {
   try {
     await storage.prepare();
   } catch (cause) {
-    if (isDiskFull(cause)) throw diskFullError('make the checkpoint directory', storage.directory, cause);
-    if (diskErrorCode(cause) === undefined || typedTransientDiskError(cause) !== cause) throw cause;
-    throw new MillstreamError(
-      'CHECKPOINT_DIRECTORY_UNWRITABLE',
-      `Cannot write checkpoints to '${storage.directory}': ${(cause as Error).message}. Make the directory writable, or choose another with --checkpoint-dir or execution.checkpointing.dir.`,
-      { cause, details: { path: storage.directory } },
-    );
+    throw unwritable(cause, 'checkpoint', storage.directory, 'choose another with --checkpoint-dir or execution.checkpointing.dir');
   }
 }
 
-/** CHECKPOINT_FAILED: a checkpoint was asked for that has no place. */
+/** Makes a new directory for a savepoint under `target`. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE. */
+export async function prepareSavepoint(storage: CheckpointStorage, target: string, run: string): Promise<string> {
+  try {
+    return await storage.prepareSavepoint(target, run, randomToken().slice(0, 12));
+  } catch (cause) {
+    throw unwritable(cause, 'savepoint', target, 'name another one for the savepoint');
+  }
+}
+
+function unwritable(cause: unknown, kind: 'checkpoint' | 'savepoint', path: string, otherwise: string): unknown {
+  if (isDiskFull(cause)) return diskFullError(`make the ${kind} directory`, path, cause);
+  if (diskErrorCode(cause) === undefined || typedTransientDiskError(cause) !== cause) return cause;
+  return new MillstreamError(
+    'CHECKPOINT_DIRECTORY_UNWRITABLE',
+    `Cannot write ${kind}s to '${path}': ${(cause as Error).message}. Make the directory writable, or ${otherwise}.`,
+    { cause, details: { path } },
+  );
+}
+
+/** CHECKPOINT_FAILED: the job keeps none. */
 export function noCheckpointDirectory(): MillstreamError {
   return new MillstreamError(
     'CHECKPOINT_FAILED',

@@ -1,4 +1,5 @@
 /** The coordinator's end of a slot: a worker thread with its message port. */
+import type { StorageSettings } from '../checkpoint/storage-options.js';
 import { MillstreamError } from '../common/errors.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { FromSlot, ToSlot } from '../runtime/slot-messages.js';
@@ -19,11 +20,15 @@ export interface SlotHandleOptions {
   readonly onLost: (error: MillstreamError) => void;
   /** MB of young generation per thread; larger means fewer, longer minor collections. */
   readonly youngGenerationMb: number;
+  /** What the thread is limited to. Default: Node's limit. */
+  readonly heapBytes?: number | undefined;
+  /** How stores are reached. Default: as their environment says. */
+  readonly storage?: StorageSettings;
 }
 
 /** Starts a slot in a thread of its own. */
 export function startSlot(options: SlotHandleOptions): SlotHandle {
-  const thread = SlotThread.take(options.youngGenerationMb, `slot-${options.slot}`);
+  const thread = SlotThread.take(options, `slot-${options.slot}`);
   let closed = false;
   let isDeployed = false;
   let isIdle = false;
@@ -43,7 +48,7 @@ export function startSlot(options: SlotHandleOptions): SlotHandle {
     onError: (error) => lost(outOfMemory(error) ?? (error instanceof Error ? error.message : String(error)), error),
     onExit: (code) => lost(`exit code ${code}`),
   };
-  thread.send({ type: 'load', artifact: options.artifact });
+  thread.send({ type: 'load', artifact: options.artifact, storage: options.storage });
   return {
     send: (message) => thread.send(message),
     kill: async () => {

@@ -26,5 +26,7 @@ export function slotPlanOf(options: AttemptOptions, placement: Placement, slot: 
     checkpointDirectory: options.store.directory,
     restore,
     sampleDelays: options.sampleDelays,
+    localState: options.localState,
+    heapBytes: options.graph.slotResources?.[placement.groups[slot] as string]?.heapBytes,
   };
 }

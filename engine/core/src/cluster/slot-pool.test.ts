@@ -24,8 +24,10 @@ function member(id: string, slots: number, clock: VirtualClock): RegisteredTaskM
 }
 
 function request(slots: number, job = 'job'): SlotRequest {
-  return { slots, job, jobName: job, timeoutMs: 5000 };
+  return { profiles: new Array<undefined>(slots).fill(undefined), job, jobName: job };
 }
+
+const TIMEOUT_MS = 5000;
 
 function hostsOf(lease: { readonly hosts: readonly { readonly id: string }[] }): string[] {
   return lease.hosts.map(({ id }) => id);
@@ -38,23 +40,23 @@ describe('SlotPool', () => {
       ['fill', ['b', 'b', 'c']],
       ['spread', ['b', 'c', 'c']],
     ] as const) {
-      const pool = new SlotPool(clock, spread);
+      const pool = new SlotPool({ clock, spread });
       pool.add(member('b', 2, clock));
       pool.add(member('c', 3, clock));
-      expect(hostsOf(await pool.acquire(request(3)).lease)).toEqual(expected);
+      expect(hostsOf(await pool.acquire(request(3), TIMEOUT_MS).lease)).toEqual(expected);
       expect(pool.freeSlots).toBe(2);
     }
   });
 
   it('gives all slots or none, first come first served', async () => {
     const clock = new VirtualClock();
-    const pool = new SlotPool(clock, 'fill');
+    const pool = new SlotPool({ clock, spread: 'fill' });
     const order: string[] = [];
-    const large = pool.acquire(request(3, 'large')).lease.then((lease) => {
+    const large = pool.acquire(request(3, 'large'), TIMEOUT_MS).lease.then((lease) => {
       order.push('large');
       return lease;
     });
-    const small = pool.acquire(request(1, 'small')).lease.then(() => order.push('small'));
+    const small = pool.acquire(request(1, 'small'), TIMEOUT_MS).lease.then(() => order.push('small'));
     pool.add(member('a', 2, clock));
     await Promise.resolve();
     expect(order).toEqual([]);
@@ -67,10 +69,10 @@ describe('SlotPool', () => {
 
   it('gives up after the time, and serves who waits behind', async () => {
     const clock = new VirtualClock();
-    const pool = new SlotPool(clock, 'fill');
+    const pool = new SlotPool({ clock, spread: 'fill' });
     pool.add(member('a', 1, clock));
-    const large = pool.acquire(request(2, 'large')).lease;
-    const small = pool.acquire(request(1, 'small')).lease;
+    const large = pool.acquire(request(2, 'large'), TIMEOUT_MS).lease;
+    const small = pool.acquire(request(1, 'small'), TIMEOUT_MS).lease;
     const refused = expect(large).rejects.toThrow(/Cannot run job "large": it needs 2 slots, and 1 of 1 were free/);
     clock.advanceBy(5000);
     await refused;
@@ -79,11 +81,55 @@ describe('SlotPool', () => {
 
   it('gives no slots of a TaskManager that is gone', async () => {
     const clock = new VirtualClock();
-    const pool = new SlotPool(clock, 'fill');
+    const pool = new SlotPool({ clock, spread: 'fill' });
     const gone = member('a', 4, clock);
     pool.add(gone);
     pool.remove(gone);
     pool.add(member('b', 1, clock));
-    expect(hostsOf(await pool.acquire(request(1)).lease)).toEqual(['b']);
+    expect(hostsOf(await pool.acquire(request(1), TIMEOUT_MS).lease)).toEqual(['b']);
+  });
+
+  it('keeps the slots of a job between two attempts, and gives it the same ones', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool({ clock, spread: 'fill', idleTimeoutMs: 1000 });
+    for (const id of ['a', 'b', 'c']) pool.add(member(id, 1, clock));
+    const first = await pool.acquire(request(2, 'one'), TIMEOUT_MS).lease;
+    expect(hostsOf(first)).toEqual(['a', 'b']);
+    const other = pool.acquire(request(2, 'two'), TIMEOUT_MS);
+    first.release();
+    expect([pool.freeSlots, pool.available('one'), pool.available('two')]).toEqual([1, 2, 1]);
+    const again = pool.take(request(1, 'one'));
+    expect(hostsOf(again as NonNullable<typeof again>)).toEqual(['a']);
+    // What the attempt leaves is for the others.
+    expect(hostsOf(await other.lease)).toEqual(['b', 'c']);
+  });
+
+  it('frees what it keeps after the time, and when the job has ended', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool({ clock, spread: 'fill', idleTimeoutMs: 1000 });
+    pool.add(member('a', 1, clock));
+    (await pool.acquire(request(1, 'one'), TIMEOUT_MS).lease).release();
+    expect(pool.take(request(1, 'two'))).toBeUndefined();
+    clock.advanceBy(1000);
+    pool.take(request(1, 'two'))?.release();
+    expect(pool.freeSlots).toBe(0);
+    pool.forget('two');
+    expect(pool.freeSlots).toBe(1);
+  });
+
+  it('tells of slots that come and go, and counts what a job could have', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool({ clock, spread: 'fill' });
+    const seen: number[] = [];
+    const end = pool.onChange(() => seen.push(pool.available('one')));
+    const a = member('a', 2, clock);
+    pool.add(a);
+    const lease = pool.take(request(1, 'two'));
+    pool.add(member('b', 1, clock));
+    lease?.release();
+    pool.remove(a);
+    end();
+    pool.add(a);
+    expect(seen).toEqual([2, 2, 3, 1]);
   });
 });

@@ -1,23 +1,28 @@
 /**
  * The slots of a cluster: who has how many, and who waits for some.
  *
- *     acquire(n) ─▶ n free? ─▶ leased          else waits, first come first served, until slots come or the time is over
+ *     acquire ─▶ enough free? ─▶ leased ─release─▶ kept for the job's next attempt ─time, or the job's end─▶ free
+ *                   └ else waits, first come first served, until slots come or the time is over
  *
- * Invariants: 1. a slot is leased to at most one attempt; 2. an attempt gets all of its slots or none.
+ * Invariants: 1. a slot is leased to at most one attempt; 2. an attempt gets all of its slots or none; 3. slots that are kept for a job go
+ * to nobody else, and free is what its next attempt leaves of them.
  */
 import type { Clock, ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
-import type { RegisteredTaskManager } from './registered-task-manager.js';
+import { describeResources } from '../plan/slot-resources.js';
+import type { RegisteredTaskManager, SlotUse } from './registered-task-manager.js';
+import { countFreeSlots, matchSlots, type SlotSpread } from './scheduling/match-slots.js';
+import type { ResourceProfile } from './scheduling/resource-profile.js';
 
-/** Which TaskManagers an attempt's slots are taken from. Flink's `taskmanager.load-balance.mode`: NONE fills, SLOTS spreads. */
-export type SlotSpread = 'fill' | 'spread';
-
+/** Slots for an attempt. */
 export interface SlotRequest {
-  readonly slots: number;
   readonly job: string;
   /** For errors. */
   readonly jobName: string;
-  readonly timeoutMs: number;
+  /** What each slot takes of its TaskManager; undefined: an even share. */
+  readonly profiles: readonly (ResourceProfile | undefined)[];
+  /** Default: the pool's. */
+  readonly spread?: SlotSpread;
 }
 
 /** Slots that an attempt has. */
@@ -34,21 +39,37 @@ export interface SlotClaim {
   withdraw(): void;
 }
 
+export interface SlotPoolOptions {
+  readonly clock: Clock;
+  readonly spread: SlotSpread;
+  /** How long a job keeps slots between two attempts. Default 0: not at all. */
+  readonly idleTimeoutMs?: number;
+}
+
 interface Waiter {
   readonly request: SlotRequest;
   readonly resolve: (lease: SlotLease) => void;
   readonly timer: ScheduledCall;
 }
 
+/** Slots that wait for their job's next attempt. */
+interface KeptSlots {
+  readonly uses: ReadonlyMap<SlotUse, RegisteredTaskManager>;
+  readonly timer: ScheduledCall;
+}
+
+/** The slots of all TaskManagers. */
 export class SlotPool {
-  private readonly clock: Clock;
-  private readonly spread: SlotSpread;
+  private readonly options: SlotPoolOptions;
   private readonly members = new Map<string, RegisteredTaskManager>();
   private waiters: Waiter[] = [];
+  private readonly kept = new Map<string, KeptSlots>();
+  /** Ids of the TaskManagers that the last attempt of each job had, by slot. */
+  private readonly formerHosts = new Map<string, readonly string[]>();
+  private readonly listeners = new Set<() => void>();
 
-  constructor(clock: Clock, spread: SlotSpread) {
-    this.clock = clock;
-    this.spread = spread;
+  constructor(options: SlotPoolOptions) {
+    this.options = options;
   }
 
   get taskManagers(): readonly RegisteredTaskManager[] {
@@ -56,29 +77,39 @@ export class SlotPool {
   }
 
   get totalSlots(): number {
-    return this.sum((member) => member.description.slots);
+    return this.taskManagers.reduce((sum, { description }) => sum + description.slots, 0);
   }
 
   get freeSlots(): number {
-    return this.sum((member) => member.freeSlots);
+    return this.taskManagers.reduce((sum, { freeSlots }) => sum + freeSlots, 0);
   }
 
-  private sum(count: (member: RegisteredTaskManager) => number): number {
-    let total = 0;
-    for (const member of this.members.values()) total += count(member);
-    return total;
+  /** Slots that a job has or could have at once. While others wait, what is free is not its. */
+  available(job: string): number {
+    const everything = countFreeSlots(this.taskManagers.map((member) => member.offer((use) => use.job === job)));
+    if (this.waiters.every(({ request }) => request.job === job)) return everything;
+    const own = this.taskManagers.reduce((sum, { jobs }) => sum + jobs.filter((each) => each === job).length, 0);
+    return Math.min(own, everything);
+  }
+
+  /** Calls the listener after slots have come or gone; returns what ends that. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   add(member: RegisteredTaskManager): void {
     this.members.set(member.id, member);
-    this.serve();
+    this.changed();
   }
 
   remove(member: RegisteredTaskManager): void {
     if (this.members.get(member.id) === member) this.members.delete(member.id);
+    this.changed();
   }
 
-  acquire(request: SlotRequest): SlotClaim {
+  /** Waits for slots for `timeoutMs` at most. */
+  acquire(request: SlotRequest, timeoutMs: number): SlotClaim {
     const { promise, resolve, reject } = Promise.withResolvers<SlotLease>();
     const withdraw = (error: MillstreamError): void => {
       if (!this.waiters.includes(waiter)) return;
@@ -86,63 +117,124 @@ export class SlotPool {
       waiter.timer.cancel();
       reject(error);
       // A smaller request behind it may fit.
-      this.serve();
+      this.changed();
     };
-    const timer = this.clock.schedule(request.timeoutMs, () => withdraw(this.unavailable(request)));
+    const timer = this.options.clock.schedule(timeoutMs, () => withdraw(this.unavailable(request, timeoutMs)));
     const waiter: Waiter = { request, resolve, timer };
     this.waiters.push(waiter);
-    this.serve();
+    this.changed();
     return { lease: promise, withdraw: () => withdraw(withdrawn(request)) };
   }
 
-  private serve(): void {
-    for (let next = this.waiters[0]; next !== undefined && next.request.slots <= this.freeSlots; next = this.waiters[0]) {
-      this.waiters.shift();
-      next.timer.cancel();
-      next.resolve(this.lease(next.request));
-    }
+  /** Slots at once, before all who wait; undefined if there are not enough. */
+  take(request: SlotRequest): SlotLease | undefined {
+    const hadSlots = this.kept.has(request.job);
+    const lease = this.allocate(request);
+    // It may have taken less than was kept for its job: the rest is for others.
+    if (lease !== undefined && hadSlots) this.changed();
+    return lease;
   }
 
-  private lease({ slots, job }: SlotRequest): SlotLease {
-    const hosts: RegisteredTaskManager[] = [];
-    while (hosts.length < slots) {
-      const host = this.nextHost();
-      host.take(job);
-      hosts.push(host);
+  private allocate(request: SlotRequest): SlotLease | undefined {
+    const { job, profiles } = request;
+    const former = this.formerHosts.get(job);
+    const kept = this.kept.get(job);
+    const hosts = matchSlots(
+      profiles.map((profile, slot) => ({ profile, formerHost: former?.[slot] })),
+      this.taskManagers.map((member) => member.offer((use) => kept?.uses.has(use) ?? false)),
+      request.spread ?? this.options.spread,
+    );
+    if (hosts === undefined) return undefined;
+    this.letGo(job);
+    return this.lease(
+      request,
+      hosts.map((id) => this.members.get(id) as RegisteredTaskManager),
+    );
+  }
+
+  /** The job has ended: what was kept for it is free. */
+  forget(job: string): void {
+    this.formerHosts.delete(job);
+    this.letGo(job);
+    this.changed();
+  }
+
+  private changed(): void {
+    for (let next = this.waiters[0]; next !== undefined; next = this.waiters[0]) {
+      const lease = this.allocate(next.request);
+      if (lease === undefined) break;
+      this.waiters.shift();
+      next.timer.cancel();
+      next.resolve(lease);
     }
-    // Neighbouring slots on one machine: forward and rescale edges stay there.
-    hosts.sort((left, right) => (left.id < right.id ? -1 : left.id > right.id ? 1 : 0));
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  private lease({ job, profiles }: SlotRequest, hosts: readonly RegisteredTaskManager[]): SlotLease {
+    const uses = new Map<SlotUse, RegisteredTaskManager>();
+    for (const [slot, host] of hosts.entries()) {
+      const use = { job, profile: profiles[slot] };
+      host.uses.add(use);
+      uses.set(use, host);
+    }
+    this.formerHosts.set(
+      job,
+      hosts.map(({ id }) => id),
+    );
     let released = false;
     return {
       hosts,
       release: () => {
         if (released) return;
         released = true;
-        for (const host of hosts) host.release(job);
-        this.serve();
+        this.keep(job, uses);
       },
     };
   }
 
-  /** To fill: the fullest that has room. To spread: the emptiest. */
-  private nextHost(): RegisteredTaskManager {
-    let best: RegisteredTaskManager | undefined;
-    for (const member of this.members.values()) {
-      if (member.freeSlots === 0) continue;
-      const better =
-        best === undefined || (this.spread === 'spread' ? member.freeSlots > best.freeSlots : member.freeSlots < best.freeSlots);
-      if (better) best = member;
-    }
-    return best as RegisteredTaskManager;
+  private keep(job: string, uses: ReadonlyMap<SlotUse, RegisteredTaskManager>): void {
+    const { clock, idleTimeoutMs = 0 } = this.options;
+    this.letGo(job);
+    const idle = (): void => {
+      this.letGo(job);
+      this.changed();
+    };
+    this.kept.set(job, { uses, timer: clock.schedule(idleTimeoutMs, idle, false) });
+    if (idleTimeoutMs === 0) this.letGo(job);
+    this.changed();
   }
 
-  private unavailable({ slots, jobName, timeoutMs }: SlotRequest): MillstreamError {
+  private letGo(job: string): void {
+    const kept = this.kept.get(job);
+    if (kept === undefined) return;
+    this.kept.delete(job);
+    kept.timer.cancel();
+    for (const [use, host] of kept.uses) host.uses.delete(use);
+  }
+
+  /** ", some with 2 cores and 1024 MB of heap (the largest TaskManager has …)"; empty without profiles. */
+  private describeProfiles(profiles: readonly (ResourceProfile | undefined)[]): string {
+    const wanted = largestOf(profiles.filter((profile) => profile !== undefined));
+    if (wanted === undefined) return '';
+    const largest = largestOf(this.taskManagers.map(({ resources }) => resources));
+    const has = largest === undefined ? 'there is no TaskManager' : `the largest TaskManager has ${describeResources(largest)}`;
+    return `, some with ${describeResources(wanted)} (${has})`;
+  }
+
+  private unavailable({ profiles, job, jobName }: SlotRequest, timeoutMs: number): MillstreamError {
+    const needed = profiles.length;
+    const free = countFreeSlots(this.taskManagers.map((member) => member.offer((use) => use.job === job)));
     return new MillstreamError(
       'NO_RESOURCE_AVAILABLE',
-      `Cannot run job "${jobName}": it needs ${slots} slots, and ${this.freeSlots} of ${this.totalSlots} were free (${this.members.size} TaskManagers) for ${timeoutMs / 1000} s. Start more TaskManagers, lower the parallelism, or raise 'slot.request.timeout'.`,
-      { retryable: true, details: { needed: slots, free: this.freeSlots, total: this.totalSlots } },
+      `Cannot run job "${jobName}": it needs ${needed} slots${this.describeProfiles(profiles)}, and ${free} of ${this.totalSlots} were free (${this.members.size} TaskManagers) for ${timeoutMs / 1000} s. Start more TaskManagers, lower the parallelism, or raise 'slot.request.timeout'.`,
+      { retryable: true, details: { needed, free, total: this.totalSlots } },
     );
   }
+}
+
+/** By heap, then by cores. */
+function largestOf(profiles: readonly ResourceProfile[]): ResourceProfile | undefined {
+  return profiles.toSorted((left, right) => right.heapBytes - left.heapBytes || right.cpuCores - left.cpuCores)[0];
 }
 
 function withdrawn({ jobName }: SlotRequest): MillstreamError {

@@ -5,7 +5,7 @@
  * Invariants: 1. a thread that was ended in any other way than in good order is never used again; 2. a thread runs at most one slot at a
  * time, and nothing of one slot's messages reaches the next.
  */
-import { setFlagsFromString } from 'node:v8';
+import { type HeapInfo, setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { type ScheduledCall, systemClock } from '../common/clock.js';
 import type { FromSlot } from '../runtime/slot-messages.js';
@@ -16,6 +16,31 @@ const SLOTS_MAX = 10;
 /** Parked threads hold memory; a restart comes sooner than this. */
 const PARKED_MS = 10_000;
 
+/** How much heap a thread may have. */
+export interface HeapSize {
+  /** Larger means fewer, longer minor collections. */
+  readonly youngGenerationMb: number;
+  /** Of all generations; undefined: Node's limit. */
+  readonly heapBytes?: number | undefined;
+}
+
+interface HeapLimits {
+  readonly maxYoungGenerationSizeMb: number;
+  readonly maxOldGenerationSizeMb?: number;
+}
+
+/** A small heap is for the most part of the old generation, where state lives. */
+function heapLimits({ youngGenerationMb, heapBytes }: HeapSize): HeapLimits {
+  if (heapBytes === undefined) return { maxYoungGenerationSizeMb: youngGenerationMb };
+  const heapMb = heapBytes / 2 ** 20;
+  const maxYoungGenerationSizeMb = Math.max(1, Math.min(youngGenerationMb, Math.floor(heapMb / 4)));
+  return { maxYoungGenerationSizeMb, maxOldGenerationSizeMb: Math.max(1, Math.floor(heapMb - maxYoungGenerationSizeMb)) };
+}
+
+function limitsName({ maxYoungGenerationSizeMb, maxOldGenerationSizeMb }: HeapLimits): string {
+  return `${maxYoungGenerationSizeMb} ${maxOldGenerationSizeMb}`;
+}
+
 export interface SlotThreadListener {
   onMessage(message: FromSlot): void;
   onError(error: unknown): void;
@@ -25,19 +50,19 @@ export interface SlotThreadListener {
 export class SlotThread {
   listener: SlotThreadListener | undefined;
   private readonly worker: Worker;
-  private readonly youngGenerationMb: number;
+  private readonly limits: string;
   private slots = 0;
   private ended = false;
   private expiry: ScheduledCall | undefined;
 
-  private constructor(youngGenerationMb: number, name: string) {
-    this.youngGenerationMb = youngGenerationMb;
+  private constructor({ maxYoungGenerationSizeMb, ...old }: HeapLimits, name: string) {
+    this.limits = limitsName({ maxYoungGenerationSizeMb, ...old });
     // Young generations grow slowly from a small start, and what is in flight between slots survives each of their many collections
     // (docs/performance). The flag holds for isolates that are made after it.
-    setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(youngGenerationMb / 3))}`);
+    setFlagsFromString(`--min-semi-space-size=${Math.max(1, Math.floor(maxYoungGenerationSizeMb / 3))}`);
     this.worker = new Worker(new URL('../runtime/slot-worker.js', import.meta.url), {
       name,
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+      resourceLimits: { maxYoungGenerationSizeMb, ...old },
       execArgv: ['--enable-source-maps'],
     });
     this.worker.on('message', (message: FromSlot) => this.listener?.onMessage(message));
@@ -45,16 +70,27 @@ export class SlotThread {
       this.ended = true;
       this.listener?.onError(error);
     });
+    living.add(this);
     this.worker.on('exit', (code) => {
+      living.delete(this);
       this.ended = true;
       this.listener?.onExit(code);
     });
   }
 
+  /** Of all threads that live, parked ones too. */
+  static async heapStatistics(): Promise<HeapInfo[]> {
+    const asked = [...living].map(async ({ worker }) => await worker.getHeapStatistics());
+    // One that ends meanwhile has no heap any more.
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+
   /** A parked thread of the same settings, or a new one. */
-  static take(youngGenerationMb: number, name: string): SlotThread {
-    const at = parked.findIndex((thread) => !thread.ended && thread.youngGenerationMb === youngGenerationMb);
-    const thread = at < 0 ? new SlotThread(youngGenerationMb, name) : (parked.splice(at, 1)[0] as SlotThread);
+  static take(size: HeapSize, name: string): SlotThread {
+    const limits = heapLimits(size);
+    const at = parked.findIndex((thread) => !thread.ended && thread.limits === limitsName(limits));
+    const thread = at < 0 ? new SlotThread(limits, name) : (parked.splice(at, 1)[0] as SlotThread);
     thread.expiry?.cancel();
     thread.worker.ref();
     thread.slots++;
@@ -89,3 +125,4 @@ export class SlotThread {
 }
 
 const parked: SlotThread[] = [];
+const living = new Set<SlotThread>();

@@ -1,6 +1,6 @@
 /** SIGINT and SIGTERM: the first stops a run cleanly, the second ends the process at once. */
 import { systemClock } from '../common/clock.js';
-import type { RunOutcome } from './run-observer.js';
+import type { RunOutcome } from './job-run-options.js';
 
 /** A signal that stops a run. */
 export type StopSignal = 'SIGINT' | 'SIGTERM';

@@ -15,7 +15,7 @@ async function storage(disk: MemoryDisk = new MemoryDisk()): Promise<DiskCheckpo
 }
 
 function job(id: string, content: Uint8Array = CONTENT): SubmittedJob {
-  return { id, module: moduleHash(content), argv: ['job.mjs'], options: {}, from: undefined, allowNonRestoredState: false };
+  return { id, module: moduleHash(content), argv: ['job.mjs'], options: {}, defaults: {}, from: undefined, allowNonRestoredState: false };
 }
 
 describe('the list of jobs', () => {
@@ -28,6 +28,20 @@ describe('the list of jobs', () => {
     const second = new SubmittedJobs(files, DIRECTORY, 'two');
     expect((await second.load()).map(({ id }) => id)).toEqual(['a', 'c']);
     expect((await second.module(moduleHash(CONTENT))).content).toEqual(CONTENT);
+  });
+
+  it('has the bounds of parallelism that a job was given since', async () => {
+    const files = await storage();
+    const first = new SubmittedJobs(files, DIRECTORY, 'one');
+    await Promise.all([first.add(job('a'), CONTENT), first.add(job('b'), CONTENT)]);
+    const requirements = { vertex: { parallelism: { lowerBound: 1, upperBound: 4 } } };
+    await first.require('b', requirements);
+    await first.require('gone', requirements);
+    const second = new SubmittedJobs(files, DIRECTORY, 'two');
+    expect(await second.load()).toMatchObject([{ id: 'a' }, { id: 'b', requirements }]);
+    expect((await second.load())[0]?.requirements).toBeUndefined();
+    await second.require('a', requirements);
+    await expect(first.require('a', {})).rejects.toThrow(/another JobManager leads now/);
   });
 
   it('is not changed by a leader that was deposed', async () => {

@@ -1,7 +1,7 @@
 /**
  * The jobs that a cluster runs, kept where the next leader finds them: a register with the list, beside it the programs.
  *
- *     <directory>/jobs.<n>            { writer, jobs: [{ id, module, argv, options, run }] }
+ *     <directory>/jobs.<n>            { writer, jobs: [{ id, module, argv, options, defaults, requirements, … }] }
  *                /<hash>.program      a program's module
  *
  * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
@@ -12,17 +12,24 @@ import type { Register } from '../checkpoint/register.js';
 import { sealJson, unsealJson } from '../checkpoint/sealed-json.js';
 import { MillstreamError } from '../common/errors.js';
 import type { ArtifactModule } from './control-messages.js';
+import type { ResourceRequirements } from './gateway/job-info.js';
 import { moduleHash } from './program-modules.js';
 
 /** A job as it was submitted. */
 export interface SubmittedJob {
   readonly id: string;
+  /** What it is called; absent in lists of older versions. */
+  readonly name?: string;
   /** The hash of its program. */
   readonly module: string;
   readonly argv: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** The cluster's options of jobs as they were then: under a leader that is configured differently the job stays what it is. */
+  readonly defaults: Readonly<Record<string, unknown>>;
   readonly from: string | undefined;
   readonly allowNonRestoredState: boolean;
+  /** Bounds of its vertices' parallelism, where they have been changed since. */
+  readonly requirements?: ResourceRequirements | undefined;
 }
 
 const FORMAT = 'millstream.jobs';
@@ -92,6 +99,16 @@ export class SubmittedJobs {
 
   async remove(id: string): Promise<void> {
     await this.next(async () => await this.removeNow(id));
+  }
+
+  /** The job goes on with these bounds under the next leader, too. */
+  async require(id: string, requirements: ResourceRequirements): Promise<void> {
+    await this.next(
+      async () =>
+        await this.change((jobs) =>
+          jobs.some((job) => job.id === id) ? jobs.map((job) => (job.id === id ? { ...job, requirements } : job)) : jobs,
+        ),
+    );
   }
 
   private async next(work: () => Promise<void>): Promise<void> {

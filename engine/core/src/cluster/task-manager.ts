@@ -22,12 +22,14 @@ import {
   type ToTaskManager,
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
+import type { ProcessFigures } from './process-figures.js';
 import type { ProgramStore } from './program-modules.js';
 
 /** Until the JobManager has said how often it wants to hear. */
 const REGISTRATION_TIMEOUT_MS = 10_000;
 const RECONNECT_MIN_MS = 100;
-const RECONNECT_MAX_MS = 5_000;
+/** A new leader waits for its TaskManagers, and its jobs with it. */
+const RECONNECT_MAX_MS = 1_000;
 
 /** Hears what happens to a TaskManager; for its log. */
 export interface TaskManagerObserver {
@@ -40,6 +42,13 @@ export interface TaskManagerObserver {
   stale(type: string, key: AttemptKey): void;
 }
 
+/** Where a TaskManager keeps copies of state files. */
+export interface LocalStateDirectories {
+  pathOf(run: string): string;
+  /** The run is over. Never throws. */
+  remove(run: string): void;
+}
+
 /** What a {@link TaskManager} needs. */
 export interface TaskManagerOptions {
   readonly description: TaskManagerDescription;
@@ -50,7 +59,13 @@ export interface TaskManagerOptions {
   readonly findLeader: () => Promise<NetworkAddress>;
   readonly startSlot: AttemptShareOptions['startSlot'];
   readonly exchange: AttemptShareOptions['exchange'];
+  /** Heap of slots that do not say it themselves. Default: Node's limit. */
+  readonly slotHeapBytes?: number | undefined;
+  /** Copies of state files on this machine. Default: none are made. */
+  readonly localState?: LocalStateDirectories | undefined;
   readonly observer: TaskManagerObserver;
+  /** Measures its process. Default: nothing is known of it. */
+  readonly measure?: () => Promise<ProcessFigures>;
 }
 
 /** A TaskManager; see the head of this file. */
@@ -120,13 +135,26 @@ export class TaskManager {
       clock: this.options.clock,
       intervalMs,
       timeoutMs,
-      beat: () => this.send({ type: 'heartbeat' }),
+      beat: () => this.beat(),
       onSilence: () => {
         connection.destroy();
         this.disconnected(connection, lostError(leader, `nothing was heard of it for ${timeoutMs / 1000} s`));
       },
     });
   }
+
+  private beat(): void {
+    this.send({ type: 'heartbeat', figures: this.figures });
+    // For the next one: a heartbeat waits for nothing.
+    this.options.measure?.().then(
+      (figures) => {
+        this.figures = figures;
+      },
+      () => undefined,
+    );
+  }
+
+  private figures: ProcessFigures | undefined;
 
   private disconnected(connection: Connection, error: MillstreamError): void {
     if (this.connection !== connection) return;
@@ -180,6 +208,9 @@ export class TaskManager {
       case 'close':
         void this.close(message.key);
         break;
+      case 'forget':
+        this.options.localState?.remove(message.run);
+        break;
       case 'kill':
         void this.end(message.key, 'it was ended');
         break;
@@ -209,6 +240,8 @@ export class TaskManager {
         clock: options.clock,
         startSlot: options.startSlot,
         exchange: options.exchange,
+        slotHeapBytes: options.slotHeapBytes,
+        localStateDirectory: options.localState?.pathOf,
         listener: {
           message: (slot, message) => this.send({ type: 'report', key, slot, message }),
           lost,

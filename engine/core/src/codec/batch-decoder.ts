@@ -122,7 +122,7 @@ export class BatchDecoder {
     const views = inPlace ?? scratch.ensure(columnBytes);
     if (inPlace === undefined) input.buffer.copy(views.uint8, 0, columnsAt, columnsAt + columnBytes);
     input.at += columnBytes;
-    source.text = layout.hasStrings ? readStrings(input) : '';
+    source.text = layout.stringColumns > 0 ? readStrings(input) : '';
     const end = input.end;
     const rowsEnd = layout.hasRows ? input.u32() + input.at : input.at;
     if (rowsEnd > end) throw corrupt(`rows end ${rowsEnd - end} bytes after it`);
@@ -142,12 +142,12 @@ export class BatchDecoder {
     input.at = at + length;
     for (const known of this.definitions) if (sameBytes(known.bytes, input.buffer, at, length)) return known;
     const bytes = new Uint8Array(input.buffer.subarray(at, at + length));
-    const { shape, wideLengths } = decodeDefinition(new ByteReader(bytes));
+    const { shape, wideLengths, references } = decodeDefinition(new ByteReader(bytes));
     if (this.declared !== undefined && !sameBytes(this.declared, encodeDefinition(shape, false), 0, this.declared.length)) {
       throw corrupt('its fields are not those of the declared schema');
     }
     const layout = columnLayoutOf(shape, wideLengths);
-    const known = { bytes, layout, program: decodeProgramOf(layout, this.constructors, this.codegen) };
+    const known = { bytes, layout, program: decodeProgramOf(layout, references, this.constructors, this.codegen) };
     if (this.definitions.length >= DEFINITIONS_MAX) this.definitions = [];
     this.definitions.push(known);
     return known;

@@ -56,7 +56,7 @@ export class BatchEncoder {
   constructor(options: BatchCodecOptions = {}) {
     this.schema = options.schema;
     this.codegen = options.codegen ?? true;
-    this.sink = { text: '', guard: 0, rows: new ByteWriter(1024), registry: options.registry };
+    this.sink = { text: '', guard: 0, rows: new ByteWriter(1024), registry: options.registry, recent: [] };
     this.parts = { scratch: new ColumnScratch(), sink: this.sink };
     if (this.schema !== undefined) this.last = new EncodeGroup(declaredShapeOf(this.schema), false, this.codegen);
   }

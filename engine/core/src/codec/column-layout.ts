@@ -7,6 +7,9 @@
  *
  * A leaf has a float64 column for doubles and dates, an int32 column for integers, a length column for strings (uint16, or int32 where
  * a string was longer), and a uint8 column for booleans or, where more than one type occurs, for the tag of each value.
+ *
+ * A length may be a reference instead, to an earlier record of the group that has the same string in this column: 0xff00 + the record's
+ * index in a uint16 column, -1 - the index in an int32 column.
  */
 import { BOOLEAN, DATE, DECLARED_ANY, DOUBLE, INT, OTHER, type Shape, STRING } from './shape.js';
 
@@ -20,6 +23,9 @@ export const TAG_NULL = 5;
 export const TAG_UNDEFINED = 6;
 export const TAG_OTHER = 7;
 
+/** In a uint16 column of lengths, the reference to record 0; smaller numbers are lengths. */
+export const SHORT_REFERENCE = 0xff00;
+
 /** A leaf with its columns: element index of the column's first value, divided by n, in the view of its element size; -1: none. */
 export interface LeafColumns {
   readonly kind: 'leaf';
@@ -30,6 +36,8 @@ export interface LeafColumns {
   readonly int32: number;
   readonly lengths: number;
   readonly uint8: number;
+  /** Its number among the leaves that may hold strings; -1: it is none. */
+  readonly strings: number;
 }
 export interface ObjectColumns {
   readonly kind: 'object';
@@ -47,7 +55,8 @@ export interface ColumnLayout {
   readonly wideLengths: boolean;
   /** Bytes of the column section per record. */
   readonly recordBytes: number;
-  readonly hasStrings: boolean;
+  /** Leaves that may hold strings. */
+  readonly stringColumns: number;
   /** Whether some values are coded as rows. */
   readonly hasRows: boolean;
   /** Whether cells may stay unset: where a column's values are of several types. */
@@ -67,6 +76,7 @@ export function columnCell(view: ColumnView, place: number, setup: string[]): st
 }
 
 class Allocator {
+  strings = 0;
   float64 = 0;
   int32 = 0;
   uint16 = 0;
@@ -86,6 +96,7 @@ function count(shape: Shape, wideLengths: boolean, counts: Allocator): void {
   if ((mask & (DOUBLE | DATE)) !== 0) counts.float64++;
   if ((mask & INT) !== 0) counts.int32++;
   if ((mask & STRING) !== 0) {
+    counts.strings++;
     if (wideLengths) counts.int32++;
     else counts.uint16++;
   }
@@ -100,7 +111,8 @@ function place(shape: Shape, wideLengths: boolean, next: Allocator): Columns {
   const int32 = (mask & INT) !== 0 ? next.int32++ : -1;
   const lengths = (mask & STRING) === 0 ? -1 : wideLengths ? next.int32++ : next.uint16++;
   const uint8 = tagged || mask === BOOLEAN ? next.uint8++ : -1;
-  return { kind: 'leaf', mask, tagged, float64, int32, lengths, uint8 };
+  const strings = (mask & STRING) === 0 ? -1 : next.strings++;
+  return { kind: 'leaf', mask, tagged, float64, int32, lengths, uint8, strings };
 }
 
 function someLeaf(shape: Shape, holds: (mask: number) => boolean): boolean {
@@ -117,8 +129,7 @@ export function columnLayoutOf(shape: Shape, wideLengths: boolean): ColumnLayout
   next.uint8 = 2 * next.uint16 + 2 * counts.uint16;
   const recordBytes = next.uint8 + counts.uint8;
   const root = place(shape, wideLengths, next);
-  const hasStrings = someLeaf(shape, (mask) => (mask & STRING) !== 0);
   const hasRows = someLeaf(shape, (mask) => mask === DECLARED_ANY || (mask & OTHER) !== 0);
   const hasGaps = someLeaf(shape, isTagged);
-  return { root, wideLengths, recordBytes, hasStrings, hasRows, hasGaps };
+  return { root, wideLengths, recordBytes, stringColumns: counts.strings, hasRows, hasGaps };
 }

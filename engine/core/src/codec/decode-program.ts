@@ -13,6 +13,7 @@ import {
   type ColumnView,
   columnCell,
   type LeafColumns,
+  SHORT_REFERENCE,
   TAG_DATE,
   TAG_FALSE,
   TAG_NULL,
@@ -43,8 +44,23 @@ export interface DecodeSource {
  */
 export type DecodeProgram = (target: unknown[], count: number, views: ColumnViews, base: number, source: DecodeSource) => number;
 
-export function decodeProgramOf(layout: ColumnLayout, constructors: RecordConstructors, codegen: boolean): DecodeProgram {
-  return (codegen ? generate(layout, constructors) : undefined) ?? interpret(layout);
+/** `references`: whether a length may be one. */
+export function decodeProgramOf(
+  layout: ColumnLayout,
+  references: boolean,
+  constructors: RecordConstructors,
+  codegen: boolean,
+): DecodeProgram {
+  return (codegen ? generate(layout, references, constructors) : undefined) ?? interpret(layout, references);
+}
+
+/** The record that record `index` refers to. */
+function earlier(record: number, index: number): number {
+  if (record < index) return record;
+  throw new MillstreamError(
+    'CORRUPT_DATA',
+    `Cannot read a column: record ${index} refers to record ${record}. The data is damaged or of another version.`,
+  );
 }
 
 function unknownTag(tag: unknown): never {
@@ -59,18 +75,24 @@ class Generator {
   readonly constructors: RecordConstructor[] = [];
   private readonly known: RecordConstructors;
   private readonly wideLengths: boolean;
+  private readonly references: boolean;
 
-  constructor(known: RecordConstructors, wideLengths: boolean) {
+  constructor(known: RecordConstructors, wideLengths: boolean, references: boolean) {
     this.known = known;
     this.wideLengths = wideLengths;
+    this.references = references;
   }
 
-  /** The expression of a value; undefined where code generation is forbidden. Evaluated left to right, which the strings' order needs. */
-  node(columns: Columns): string | undefined {
-    if (columns.kind === 'leaf') return this.leaf(columns);
+  /**
+   * The expression of a value, which lies at `path` of its record; undefined where code generation is forbidden. Evaluated left to right,
+   * which the strings' order needs.
+   */
+  node(columns: Columns, path: string): string | undefined {
+    if (columns.kind === 'leaf') return this.leaf(columns, path);
     const parts: string[] = [];
-    for (const child of columns.children) {
-      const part = this.node(child);
+    for (const [index, child] of columns.children.entries()) {
+      const step = columns.kind === 'tuple' ? index : columns.names[index];
+      const part = this.node(child, `${path}[${JSON.stringify(step)}]`);
       if (part === undefined) return undefined;
       parts.push(part);
     }
@@ -81,14 +103,14 @@ class Generator {
     return `new ${name}(${parts.join(', ')})`;
   }
 
-  private leaf(leaf: LeafColumns): string {
-    if (leaf.tagged) return this.tagged(leaf);
+  private leaf(leaf: LeafColumns, path: string): string {
+    if (leaf.tagged) return this.tagged(leaf, path);
     switch (leaf.mask) {
       case INT:
       case DOUBLE:
         return this.number(leaf);
       case STRING:
-        return this.string(leaf);
+        return this.string(leaf, path);
       case BOOLEAN:
         return `${this.cell('uint8', leaf.uint8)} !== 0`;
       case DATE:
@@ -102,11 +124,11 @@ class Generator {
     }
   }
 
-  private tagged(leaf: LeafColumns): string {
+  private tagged(leaf: LeafColumns, path: string): string {
     const { mask } = leaf;
     const cases: [number, number, string][] = [];
     if ((mask & (INT | DOUBLE)) !== 0) cases.push([INT | DOUBLE, TAG_NUMBER, this.number(leaf)]);
-    if ((mask & STRING) !== 0) cases.push([STRING, TAG_STRING, this.string(leaf)]);
+    if ((mask & STRING) !== 0) cases.push([STRING, TAG_STRING, this.string(leaf, path)]);
     if ((mask & BOOLEAN) !== 0) cases.push([BOOLEAN, TAG_FALSE, 'false'], [BOOLEAN, TAG_TRUE, 'true']);
     if ((mask & DATE) !== 0) cases.push([DATE, TAG_DATE, `new Date(${this.cell('float64', leaf.float64)})`]);
     cases.push([NULL, TAG_NULL, 'null'], [UNDEFINED, TAG_UNDEFINED, 'undefined'], [-1, TAG_OTHER, 'readValue(rows, registry)']);
@@ -118,8 +140,11 @@ class Generator {
     return (leaf.mask & DOUBLE) !== 0 ? this.cell('float64', leaf.float64) : this.cell('int32', leaf.int32);
   }
 
-  private string(leaf: LeafColumns): string {
-    return `text.substring(at, at += ${this.cell(this.wideLengths ? 'int32' : 'uint16', leaf.lengths)})`;
+  private string(leaf: LeafColumns, path: string): string {
+    const length = this.cell(this.wideLengths ? 'int32' : 'uint16', leaf.lengths);
+    if (!this.references) return `text.substring(at, at += ${length})`;
+    const [isReference, record] = this.wideLengths ? ['n < 0', '-1 - n'] : [`n >= ${SHORT_REFERENCE}`, `n - ${SHORT_REFERENCE}`];
+    return `((n = ${length}), ${isReference} ? target[earlier(${record}, i)]${path} : text.substring(at, at += n))`;
   }
 
   private cell(view: ColumnView, place: number): string {
@@ -127,9 +152,9 @@ class Generator {
   }
 }
 
-function generate(layout: ColumnLayout, constructors: RecordConstructors): DecodeProgram | undefined {
-  const generator = new Generator(constructors, layout.wideLengths);
-  const value = generator.node(layout.root);
+function generate(layout: ColumnLayout, references: boolean, constructors: RecordConstructors): DecodeProgram | undefined {
+  const generator = new Generator(constructors, layout.wideLengths, references);
+  const value = generator.node(layout.root, '');
   if (value === undefined) return undefined;
   const source = `return function decodeRecords(target, count, views, base, source) {
   const { float64, int32, uint16, uint8 } = views;
@@ -137,10 +162,11 @@ function generate(layout: ColumnLayout, constructors: RecordConstructors): Decod
   ${generator.setup.join('\n  ')}
   let at = 0;
   let tag = 0;
+  let n = 0;
   for (let i = 0; i < count; i++) target[i] = ${value};
   return at;
 };`;
-  const bindings: Record<string, unknown> = { readValue, unknownTag };
+  const bindings: Record<string, unknown> = { readValue, unknownTag, earlier };
   generator.constructors.forEach((record, index) => {
     bindings[`Record${index}`] = record;
   });
@@ -150,15 +176,20 @@ function generate(layout: ColumnLayout, constructors: RecordConstructors): Decod
 /** The interpreted twin. */
 class Interpreter {
   private readonly layout: ColumnLayout;
+  private readonly references: boolean;
   private index = 0;
   private count = 0;
   private at = 0;
   private views!: ColumnViews;
   private base = 0;
   private source!: DecodeSource;
+  /** The strings of each column, by record: what may be referred to. */
+  private readonly strings: string[][];
 
-  constructor(layout: ColumnLayout) {
+  constructor(layout: ColumnLayout, references: boolean) {
     this.layout = layout;
+    this.references = references;
+    this.strings = Array.from({ length: layout.stringColumns }, () => []);
   }
 
   run(target: unknown[], count: number, views: ColumnViews, base: number, source: DecodeSource): number {
@@ -171,6 +202,7 @@ class Interpreter {
       this.index = i;
       target[i] = this.node(this.layout.root);
     }
+    for (const strings of this.strings) strings.length = 0;
     return this.at;
   }
 
@@ -228,9 +260,17 @@ class Interpreter {
 
   private string(leaf: LeafColumns): string {
     const { int32, uint16 } = this.views;
+    const { wideLengths } = this.layout;
+    const length = (wideLengths ? int32[this.column(2, leaf.lengths)] : uint16[this.column(1, leaf.lengths)]) as number;
+    const strings = this.strings[leaf.strings] as string[];
+    const isReference = this.references && (wideLengths ? length < 0 : length >= SHORT_REFERENCE);
     const start = this.at;
-    this.at += (this.layout.wideLengths ? int32[this.column(2, leaf.lengths)] : uint16[this.column(1, leaf.lengths)]) as number;
-    return this.source.text.substring(start, this.at);
+    if (!isReference) this.at += length;
+    const string = isReference
+      ? (strings[earlier(wideLengths ? -1 - length : length - SHORT_REFERENCE, this.index)] as string)
+      : this.source.text.substring(start, this.at);
+    strings[this.index] = string;
+    return string;
   }
 
   private date(leaf: LeafColumns): Date {
@@ -238,7 +278,7 @@ class Interpreter {
   }
 }
 
-function interpret(layout: ColumnLayout): DecodeProgram {
-  const interpreter = new Interpreter(layout);
+function interpret(layout: ColumnLayout, references: boolean): DecodeProgram {
+  const interpreter = new Interpreter(layout, references);
   return (target, count, views, base, source) => interpreter.run(target, count, views, base, source);
 }

@@ -3,8 +3,9 @@ import type { ByteWriter } from '../common/bytes.js';
 import { invariant } from '../common/errors.js';
 import { TEXT_ASCII, TEXT_UTF8, TEXT_UTF16 } from './batch-format.js';
 import { type ColumnLayout, columnLayoutOf } from './column-layout.js';
-import { COLUMN_ALIGNMENT, type ColumnScratch, columnViewsOf } from './column-views.js';
+import { COLUMN_ALIGNMENT, type ColumnScratch, type ColumnViews, columnViewsOf } from './column-views.js';
 import { type EncodeProgram, type EncodeSink, encodeProgramOf } from './encode-program.js';
+import { RecentStrings } from './recent-strings.js';
 import { type Shape, widen } from './shape.js';
 import { encodeDefinition } from './shape-definition.js';
 
@@ -24,6 +25,7 @@ export class EncodeGroup {
   private layout: ColumnLayout;
   private definition: Uint8Array;
   private program: EncodeProgram | undefined;
+  private recent: readonly RecentStrings[];
 
   constructor(shape: Shape, checked: boolean, codegen: boolean) {
     this.shape = shape;
@@ -31,6 +33,7 @@ export class EncodeGroup {
     this.codegen = codegen;
     this.layout = columnLayoutOf(shape, false);
     this.definition = encodeDefinition(shape, false);
+    this.recent = recentStringsOf(this.layout);
   }
 
   /**
@@ -52,21 +55,32 @@ export class EncodeGroup {
     // Equal batches give equal bytes, and none of what the memory held before.
     if (layout.hasGaps) views.uint8.fill(0, base, base + columnBytes);
     sink.rows.length = 0;
-    this.program ??= encodeProgramOf(layout, this.checked, this.codegen);
-    const fitting = this.program(values, start, count, views, base, sink);
+    const fitting = this.fill(values, start, count, views, base, sink);
     if (fitting !== count) {
       out.length = before;
       return fitting;
     }
     if (inPlace === undefined) out.buffer.set(views.uint8.subarray(0, columnBytes), out.length);
     out.length += columnBytes;
-    if (layout.hasStrings) writeStrings(out, sink.text);
+    if (layout.stringColumns > 0) writeStrings(out, sink.text);
     if (layout.hasRows) {
       out.u32(sink.rows.length);
       out.bytes(sink.rows.view8());
     }
     sink.text = '';
     return count;
+  }
+
+  private fill(values: readonly unknown[], start: number, count: number, views: ColumnViews, base: number, sink: EncodeSink): number {
+    const { recent } = this;
+    this.program ??= encodeProgramOf(this.layout, this.checked, this.codegen);
+    sink.recent = recent;
+    for (const strings of recent) strings.begin(count);
+    try {
+      return this.program(values, start, count, views, base, sink);
+    } finally {
+      for (const strings of recent) strings.end(count);
+    }
   }
 
   /** Widens the shape for these records, one of which did not fit. */
@@ -86,7 +100,12 @@ export class EncodeGroup {
     this.layout = columnLayoutOf(shape, this.wideLengths);
     this.definition = encodeDefinition(shape, this.wideLengths);
     this.program = undefined;
+    this.recent = recentStringsOf(this.layout);
   }
+}
+
+function recentStringsOf(layout: ColumnLayout): readonly RecentStrings[] {
+  return Array.from({ length: layout.stringColumns }, () => new RecentStrings());
 }
 
 function writeStrings(out: ByteWriter, text: string): void {

@@ -12,6 +12,7 @@ import {
   type ColumnView,
   columnCell,
   type LeafColumns,
+  SHORT_REFERENCE,
   TAG_DATE,
   TAG_FALSE,
   TAG_NULL,
@@ -23,11 +24,12 @@ import {
 } from './column-layout.js';
 import type { ColumnViews } from './column-views.js';
 import { generatedFunction } from './generated-function.js';
+import type { RecentStrings } from './recent-strings.js';
 import { writeValue } from './row.js';
 import { BOOLEAN, DATE, DECLARED_ANY, DOUBLE, hasFields, INT, isInt32, isTuple, NULL, OTHER, STRING, UNDEFINED } from './shape.js';
 
 /** Longer strings need lengths of 4 bytes. */
-export const SHORT_LENGTH_MAX = 0xffff;
+const SHORT_LENGTH_MAX = SHORT_REFERENCE - 1;
 
 /** What a program writes besides the columns. */
 export interface EncodeSink {
@@ -37,6 +39,8 @@ export interface EncodeSink {
   guard: number;
   readonly rows: ByteWriter;
   readonly registry: ClassRegistry | undefined;
+  /** Of each column of strings, by `leaf.strings`; begun for the batch. */
+  recent: readonly RecentStrings[];
 }
 
 /**
@@ -136,9 +140,13 @@ class Generator {
   private string(leaf: LeafColumns, v: string): string {
     const limit = this.wideLengths ? '' : `if (${v}.length > ${SHORT_LENGTH_MAX}) ${MISFIT} `;
     const lengths = this.cell(this.wideLengths ? 'int32' : 'uint16', leaf.lengths);
+    const recent = `recent${leaf.strings}`;
+    this.setup.push(`const ${recent} = sink.recent[${leaf.strings}];`, `const look${leaf.strings} = ${recent}.isLooking;`);
     // Reading a unit flattens a string that was built by `+=`: left as it is inside the joined text, it made encoding 60 times slower
     // (docs/performance).
-    return `${limit}if (${v}.length !== 0) guard |= ${v}.charCodeAt(0); ${lengths} = ${v}.length; text += ${v};`;
+    return `${limit}let r${v} = -1;
+    if (${v}.length !== 0) { if (look${leaf.strings}) r${v} = ${recent}.find(${v}, i); else guard |= ${v}.charCodeAt(0); }
+    if (r${v} >= 0) ${lengths} = ${this.wideLengths ? `-1 - r${v}` : `${SHORT_REFERENCE} + r${v}`}; else { ${lengths} = ${v}.length; text += ${v}; }`;
   }
 
   private cell(view: ColumnView, place: number): string {
@@ -256,9 +264,13 @@ class Interpreter {
   }
 
   private string(leaf: LeafColumns, value: string): boolean {
-    if (this.layout.wideLengths) this.views.int32[this.at(2, leaf.lengths)] = value.length;
-    else if (value.length <= SHORT_LENGTH_MAX) this.views.uint16[this.at(1, leaf.lengths)] = value.length;
-    else return false;
+    const { wideLengths } = this.layout;
+    if (!wideLengths && value.length > SHORT_LENGTH_MAX) return false;
+    const recent = this.sink.recent[leaf.strings] as RecentStrings;
+    const record = value.length > 0 && recent.isLooking ? recent.find(value, this.index) : -1;
+    if (wideLengths) this.views.int32[this.at(2, leaf.lengths)] = record < 0 ? value.length : -1 - record;
+    else this.views.uint16[this.at(1, leaf.lengths)] = record < 0 ? value.length : SHORT_REFERENCE + record;
+    if (record >= 0) return true;
     if (value.length !== 0) this.sink.guard |= value.charCodeAt(0);
     this.sink.text += value;
     return true;

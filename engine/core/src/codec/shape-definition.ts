@@ -1,7 +1,7 @@
 /**
  * Shapes as bytes: what a batch says about its own columns.
  *
- *   definition = u8 flags (1: lengths of strings in 4 bytes, not 2), shape
+ *   definition = u8 flags (1: lengths of strings in 4 bytes, not 2; 2: lengths may be references), shape
  *   shape      = 0, u8 mask  |  1, varint count, (name, shape) …  |  2, varint count, shape …
  */
 import { type ByteReader, ByteWriter } from '../common/bytes.js';
@@ -12,6 +12,7 @@ const LEAF = 0;
 const OBJECT = 1;
 const TUPLE = 2;
 const WIDE_LENGTHS = 1;
+const REFERENCES = 2;
 
 function corrupt(what: string): MillstreamError {
   return new MillstreamError('CORRUPT_DATA', `Cannot read the columns of a batch: ${what}. The data is damaged or of another version.`);
@@ -20,7 +21,7 @@ function corrupt(what: string): MillstreamError {
 /** The bytes of a shape. */
 export function encodeDefinition(shape: Shape, wideLengths: boolean): Uint8Array {
   const out = new ByteWriter(256);
-  out.u8(wideLengths ? WIDE_LENGTHS : 0);
+  out.u8(wideLengths ? WIDE_LENGTHS | REFERENCES : REFERENCES);
   writeShape(out, shape);
   return out.toBytes();
 }
@@ -39,14 +40,21 @@ function writeShape(out: ByteWriter, shape: Shape): void {
   });
 }
 
+export interface Definition {
+  readonly shape: Shape;
+  readonly wideLengths: boolean;
+  /** Whether a length may be a reference to an earlier record: not in what was written before there were any. */
+  readonly references: boolean;
+}
+
 /** Reads a definition up to the reader's end. Throws `CORRUPT_DATA`. */
-export function decodeDefinition(input: ByteReader): { readonly shape: Shape; readonly wideLengths: boolean } {
+export function decodeDefinition(input: ByteReader): Definition {
   const flags = input.u8();
-  if (flags > WIDE_LENGTHS) throw corrupt(`the flags are ${flags}`);
+  if (flags > (WIDE_LENGTHS | REFERENCES)) throw corrupt(`the flags are ${flags}`);
   const shape = readShape(input, 1);
   if (input.remaining !== 0) throw corrupt(`${input.remaining} bytes follow their definition`);
   if (leafCount(shape) > SHAPE_LEAVES_MAX) throw corrupt(`there are more than ${SHAPE_LEAVES_MAX}`);
-  return { shape, wideLengths: flags === WIDE_LENGTHS };
+  return { shape, wideLengths: (flags & WIDE_LENGTHS) !== 0, references: (flags & REFERENCES) !== 0 };
 }
 
 function readShape(input: ByteReader, depth: number): Shape {

@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   CHECKPOINT_OF_ANOTHER_JOB: 'user',
   /** A checkpoint written by a later version. */
   CHECKPOINT_VERSION: 'user',
+  /** What was on its way in an unaligned checkpoint has no place in the program that is to restore it. */
+  CHECKPOINT_UNALIGNED: 'user',
   /** Another maximum parallelism than the one that the state was divided by. */
   MAX_PARALLELISM_MISMATCH: 'user',
   /** Another process has changed the job record. */
@@ -99,6 +101,8 @@ export const ERROR_CODES = {
   PROGRAM_FAILED: 'user',
   /** The program writes files, starts processes or uses the network while its graph is built in a slot. */
   PROGRAM_SIDE_EFFECT: 'user',
+  /** A program does not come to the end of its graph. */
+  PROGRAM_TIMEOUT: 'user',
   /** An argument of the program that is no --name value pair. */
   INVALID_ARGUMENT: 'user',
   /** The job was stopped or cancelled before its end; `execute` does not resolve then. */

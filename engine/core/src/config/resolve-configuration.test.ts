@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OptionRows } from './option-declaration.js';
 import { OPTION_LAYERS, type OptionEntry, type OptionOrigin } from './option-origin.js';
-import { configurationRows, resolveConfiguration } from './resolve-configuration.js';
+import { configurationRows, jobOptions, resolveConfiguration } from './resolve-configuration.js';
 
 const ROWS: OptionRows = {
   'rest.port': { type: 'integer', minimum: 0, maximum: 65535, default: 8081, scope: 'jobmanager', doc: 'Port.' },
@@ -161,5 +161,15 @@ describe('rows', () => {
       doc: 'Wait.',
     });
     expect(rows[4]).toMatchObject({ key: 'pipeline.name', value: undefined, text: undefined, origin: { layer: 'default' } });
+  });
+});
+
+describe('options of jobs', () => {
+  it('are those that are set, without those of processes', () => {
+    const configuration = resolveConfiguration([
+      { key: 'execution.checkpointing.interval', input: '10 s', origin: FILE },
+      { key: 'rest.port', input: 1, origin: FILE },
+    ]);
+    expect(jobOptions(configuration)).toEqual({ 'execution.checkpointing.interval': 10_000 });
   });
 });

@@ -13,7 +13,7 @@ import { optionVariable } from './environment-entries.js';
 import type { OptionDeclaration, OptionRows, OptionScalar, OptionScope } from './option-declaration.js';
 import { describeOrigin, OPTION_LAYERS, type OptionEntry, type OptionOrigin } from './option-origin.js';
 import { writeOption } from './option-type.js';
-import { OPTIONS, type ResolvedOptions } from './options.js';
+import { OPTIONS, type ResolvedOptions, type SetOptions } from './options.js';
 import { readRow, settableRows } from './read-row.js';
 import { defaultsOf } from './resolve-options.js';
 
@@ -65,6 +65,13 @@ export function resolveConfiguration(entries: readonly OptionEntry[], rows: Opti
   }
   if (problems.length > 0) throw invalidConfiguration(problems);
   return { options: Object.freeze(values) as ResolvedOptions, origins };
+}
+
+/** The options of jobs that are set, for jobs that do not set them. */
+export function jobOptions({ options, origins }: Configuration): SetOptions {
+  const values = options as Readonly<Record<string, OptionScalar | undefined>>;
+  const keys = [...origins.keys()].filter((key) => OPTIONS[key]?.scope === 'job');
+  return Object.fromEntries(keys.map((key) => [key, values[key]])) as SetOptions;
 }
 
 function readEntry(entry: OptionEntry, rows: OptionRows): { readonly value: OptionScalar } | { readonly problem: string } {

@@ -31,8 +31,7 @@ export const REST_OPTIONS = {
     type: 'memory',
     default: '100 mb',
     scope: 'jobmanager',
-    pending: true,
-    doc: 'Largest request that is accepted.',
+    doc: 'Largest program that may be uploaded.',
   },
   'rest.client.max-content-length': {
     type: 'memory',
@@ -54,7 +53,6 @@ export const REST_OPTIONS = {
     minimum: 1,
     default: '5 min',
     scope: 'cluster',
-    pending: true,
     doc: 'A connection without traffic is closed after this time.',
   },
   'rest.await-leader-timeout': {
@@ -77,7 +75,6 @@ export const REST_OPTIONS = {
     type: 'duration',
     default: '5 min',
     scope: 'jobmanager',
-    pending: true,
     doc: 'How long the outcome of a triggered savepoint or the like can be asked for.',
   },
   'web.submit.enable': {
@@ -89,14 +86,12 @@ export const REST_OPTIONS = {
     type: 'boolean',
     default: true,
     scope: 'jobmanager',
-    pending: true,
     doc: 'Whether jobs can be cancelled and stopped by REST.',
   },
   'web.rescale.enable': {
     type: 'boolean',
     default: true,
     scope: 'jobmanager',
-    pending: true,
     doc: 'Whether jobs can be rescaled by REST.',
   },
   'web.timeout': {
@@ -112,7 +107,6 @@ export const REST_OPTIONS = {
     minimum: 0,
     default: 10,
     scope: 'jobmanager',
-    pending: true,
     doc: 'How many checkpoints of a job are remembered.',
   },
   'web.exception-history-size': {
@@ -120,7 +114,6 @@ export const REST_OPTIONS = {
     minimum: 0,
     default: 16,
     scope: 'jobmanager',
-    pending: true,
     doc: 'How many failures of a job are remembered.',
   },
   'web.access-control-allow-origin': {
@@ -132,7 +125,6 @@ export const REST_OPTIONS = {
   'web.upload.dir': {
     type: 'text',
     scope: 'jobmanager',
-    pending: true,
-    doc: 'Directory of uploaded programs. Not set: in the working directory of the JobManager.',
+    doc: 'Directory of uploaded programs, for one JobManager alone. Not set: a temporary one, which goes with the process.',
   },
 } as const;

@@ -3,10 +3,8 @@
 export const SECURITY_OPTIONS = {
   'security.ssl.internal.enabled': {
     type: 'boolean',
-    default: false,
     scope: 'cluster',
-    pending: true,
-    doc: 'Whether JobManagers and TaskManagers speak TLS among each other, both sides authenticated.',
+    doc: 'Whether JobManagers and TaskManagers speak TLS among each other, both sides authenticated. Not set: where certificates are.',
   },
   'security.ssl.internal.cert-dir': {
     type: 'text',
@@ -16,26 +14,22 @@ export const SECURITY_OPTIONS = {
   'security.ssl.internal.certificate-file': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'PEM file with the certificate of the process, and the chain to its authority, inside of the cluster.',
   },
   'security.ssl.internal.private-key-file': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'PEM file with the private key of this certificate.',
   },
   'security.ssl.internal.key-password': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     secret: true,
     doc: 'Password of the private key, where it is encrypted.',
   },
   'security.ssl.internal.ca-file': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'PEM file with the authorities whose certificates are accepted from the other side.',
   },
   'security.ssl.internal.cert.fingerprint': {
@@ -54,47 +48,39 @@ export const SECURITY_OPTIONS = {
   },
   'security.ssl.rest.enabled': {
     type: 'boolean',
-    default: false,
     scope: 'cluster',
-    pending: true,
-    doc: 'Whether REST is served by HTTPS.',
+    doc: 'Whether REST is served by HTTPS. Not set: where certificates are; for a client, where an authority is.',
   },
   'security.ssl.rest.authentication-enabled': {
     type: 'boolean',
     default: false,
     scope: 'cluster',
-    pending: true,
     doc: 'Whether clients of REST need a certificate.',
   },
   'security.ssl.rest.cert-dir': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'Directory with ca.pem, cert.pem and key.pem for REST; instead of the three files that follow.',
   },
   'security.ssl.rest.certificate-file': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'PEM file with the certificate of the process, and the chain to its authority, for REST.',
   },
   'security.ssl.rest.private-key-file': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'PEM file with the private key of this certificate.',
   },
   'security.ssl.rest.key-password': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     secret: true,
     doc: 'Password of the private key, where it is encrypted.',
   },
   'security.ssl.rest.ca-file': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
     doc: 'PEM file with the authorities whose certificates are accepted from the other side.',
   },
   'security.ssl.rest.cert.fingerprint': {
@@ -124,7 +110,7 @@ export const SECURITY_OPTIONS = {
     secret: true,
     doc: 'Token that all processes of a cluster have in common; one without it is refused.',
   },
-  'security.internal.token-file': { type: 'text', scope: 'cluster', pending: true, doc: 'File with this token.' },
+  'security.internal.token-file': { type: 'text', scope: 'cluster', doc: 'File with this token.' },
   'security.rest.authentication': {
     type: 'enum',
     values: ['none', 'token'],
@@ -136,7 +122,6 @@ export const SECURITY_OPTIONS = {
   'security.rest.token-file': {
     type: 'text',
     scope: 'jobmanager',
-    pending: true,
     doc: 'File with one token per line: its role (read, submit or admin), a space, the token.',
   },
   'security.rest.token.read': { type: 'text', scope: 'jobmanager', secret: true, doc: 'Token that may read.' },
@@ -147,6 +132,6 @@ export const SECURITY_OPTIONS = {
     doc: 'Token that may read, submit, stop and rescale jobs.',
   },
   'security.rest.token.admin': { type: 'text', scope: 'jobmanager', secret: true, doc: 'Token that may do all.' },
-  'security.rest.client.token-file': { type: 'text', scope: 'client', pending: true, doc: 'File with the token that the client sends.' },
-  'security.rest.client.token': { type: 'text', scope: 'client', pending: true, secret: true, doc: 'The token that the client sends.' },
+  'security.rest.client.token-file': { type: 'text', scope: 'client', doc: 'File with the token that the client sends.' },
+  'security.rest.client.token': { type: 'text', scope: 'client', secret: true, doc: 'The token that the client sends.' },
 } as const;

@@ -42,8 +42,20 @@ export const TASKMANAGER_OPTIONS = {
     minimum: 0,
     maximum: 65535,
     scope: 'taskmanager',
-    pending: true,
-    doc: 'Port that the TaskManager listens on for other ones. Not set: taskmanager.data.port.',
+    doc: 'Port that the TaskManager listens on for other ones, where they reach it under another one. Not set: taskmanager.data.port.',
+  },
+  'taskmanager.network.memory.credit-per-channel': {
+    type: 'memory',
+    default: '2 mb',
+    scope: 'taskmanager',
+    doc: 'Records of a channel between TaskManagers that may be on their way to a slot, or wait for it there.',
+  },
+  'taskmanager.network.partition-request-timeout': {
+    type: 'duration',
+    minimum: 1,
+    default: '10 s',
+    scope: 'taskmanager',
+    doc: 'How long a TaskManager that asks for records waits until the tasks that produce them are deployed.',
   },
   'taskmanager.health.port': {
     type: 'integer',
@@ -56,7 +68,7 @@ export const TASKMANAGER_OPTIONS = {
   'taskmanager.resource-id': {
     type: 'text',
     scope: 'taskmanager',
-    doc: 'Name of the TaskManager, its own among all; a restarted one that keeps it finds its local state again. Not set: made up.',
+    doc: 'Name of the TaskManager, its own among all. Not set: made up.',
   },
   'taskmanager.registration.timeout': {
     type: 'duration',
@@ -81,11 +93,16 @@ export const TASKMANAGER_OPTIONS = {
     scope: 'jobmanager',
     doc: 'NONE fills a TaskManager before the next; SLOTS spreads the slots of a job evenly.',
   },
+  'taskmanager.cpu.cores': {
+    type: 'number',
+    minimum: 0,
+    scope: 'taskmanager',
+    doc: 'Cores that slot-sharing groups can set aside for their slots. Not set: those of the machine.',
+  },
   'taskmanager.memory.task.heap.size': {
     type: 'memory',
     scope: 'taskmanager',
-    pending: true,
-    doc: 'Heap of all slots together, shared out evenly. Not set: the limit of Node for each.',
+    doc: 'Heap of all slots together, which they share out evenly, or as slot-sharing groups say. Not set: the limit of Node for each, and the memory of the machine for groups that say how much they need.',
   },
   'taskmanager.memory.task.off-heap.size': {
     type: 'memory',

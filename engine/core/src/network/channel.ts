@@ -14,7 +14,9 @@
 import type { ClassRegistry } from '../codec/class-registry.js';
 import { MillstreamError } from '../common/errors.js';
 import { BATCH_RECORDS, type ControlElement, RecordBatch, type StreamElement } from './element.js';
+import { type Frame, FrameEncoder } from './frame.js';
 import { estimateBytes } from './output-size.js';
+import type { Announcement } from './ring.js';
 
 /** The sending end of a transport. `offer` returns false if there is no room now; then nothing was taken. */
 export interface Transport {
@@ -25,6 +27,21 @@ export interface Transport {
   hasCredit(): boolean;
   /** An emptied batch for the producer to fill; may be one that came back from the consumer. */
   takeSpare(): RecordBatch;
+  /**
+   * Announces a barrier after all that was taken; the consumer hears of it before it polls what is taken later. Needs no room. False if a
+   * batch is half taken, unless the barrier overtakes it.
+   */
+  announce(announcement: Announcement, overtakes: boolean): boolean;
+  /** Adds what was taken and is not with the consumer yet. */
+  unsent(frames: Frame[]): void;
+}
+
+/** What lies before a barrier in a channel, being copied. */
+export interface Capture {
+  readonly epoch: number;
+  readonly frames: readonly Frame[];
+  /** The barrier's place is known, and everything before it is copied. */
+  readonly isComplete: boolean;
 }
 
 /** The receiving end of a transport. */
@@ -32,6 +49,18 @@ export interface InputChannel {
   /** The next element, undefined if there is none now. A batch must be recycled before the next poll. */
   poll(): StreamElement | undefined;
   recycle(batch: RecordBatch): void;
+  /** The next element if it is a barrier. */
+  pollBarrier(): ControlElement | undefined;
+  /** The newest barrier that was announced, once. `poll` gives it when its place is reached. */
+  announced(): Announcement | undefined;
+  /** Puts what was on its way when a checkpoint was taken before all else. Before the first poll. */
+  restore(frames: readonly Frame[]): void;
+  /** Adds to `frames` what has not been polled and lies before the barrier of `epoch`, which may be announced later. Ends a capture before. */
+  beginCapture(epoch: number, frames: Frame[]): Capture;
+  /** To be called while the capture is not complete, and the channel not polled. */
+  goOnCapturing(): void;
+  /** Gives the capture of `epoch` up, if it is not complete. */
+  endCapture(epoch: number): void;
 }
 
 /** Shared by all output channels of a task: tells the chain's loop to stop after the current record. */
@@ -46,6 +75,10 @@ export interface OutputChannelOptions {
   readonly overflowBytesMax?: number | undefined;
   /** Classes whose instances may be in records. */
   readonly registry?: ClassRegistry | undefined;
+  /** Names the channel in checkpoints that hold what was on its way. Default: ''. */
+  readonly name?: string | undefined;
+  /** Encodes what waits here for such a checkpoint. Default: as the stream infers it. */
+  readonly frames?: FrameEncoder | undefined;
 }
 
 const OVERFLOW_BYTES_MAX = 64 * 1024 * 1024;
@@ -53,6 +86,7 @@ const OVERFLOW_BYTES_MAX = 64 * 1024 * 1024;
 export class OutputChannel {
   /** Index of the operator in its chain whose output this is; for errors. */
   readonly producer: number;
+  readonly name: string;
   /** The batch being filled. The chain's generated code writes `values`, `timestamps` and `count` of it directly. */
   batch: RecordBatch;
   private readonly transport: Transport;
@@ -60,6 +94,7 @@ export class OutputChannel {
   private readonly overflow: StreamElement[] = [];
   private readonly overflowBytesMax: number;
   private readonly registry: ClassRegistry | undefined;
+  private readonly frames: FrameEncoder;
   private overflowBytes = 0;
 
   constructor(transport: Transport, control: ChainControl, options: OutputChannelOptions = {}) {
@@ -68,6 +103,8 @@ export class OutputChannel {
     this.producer = options.producer ?? 0;
     this.overflowBytesMax = options.overflowBytesMax ?? OVERFLOW_BYTES_MAX;
     this.registry = options.registry;
+    this.name = options.name ?? '';
+    this.frames = options.frames ?? new FrameEncoder({ registry: options.registry });
     this.batch = transport.takeSpare();
   }
 
@@ -106,11 +143,47 @@ export class OutputChannel {
     );
   }
 
+  /** A barrier with `overtakeInMs` is announced once it leaves; it needs no room, but waits for what has overflowed. */
   send(element: ControlElement): void {
     this.flush();
-    if (this.overflow.length === 0 && this.transport.offerControl(element)) return;
+    if (this.overflow.length === 0 && this.offerControl(element)) return;
     this.overflow.push(element);
     this.control.stop = true;
+  }
+
+  private offerControl(element: ControlElement): boolean {
+    if (element.type !== 'barrier' || element.overtakeInMs === undefined) return this.transport.offerControl(element);
+    const { epoch, completed, overtakeInMs } = element;
+    return this.transport.announce({ epoch, completed, overtakeInMs }, false);
+  }
+
+  /** A barrier waits for what has overflowed before it. */
+  get holdsBarrier(): boolean {
+    return this.overflow.some(isBarrier);
+  }
+
+  /** What may still overflow before it is too much, bytes. */
+  get overflowRoom(): number {
+    return this.overflowBytesMax - this.overflowBytes;
+  }
+
+  /**
+   * Announces a barrier that has overtaken what waits here, and returns that as frames: in order, all before the barrier where it waits too.
+   * It is sent later all the same.
+   */
+  overtake(announcement: Announcement): readonly Frame[] {
+    this.flush();
+    const frames: Frame[] = [];
+    this.transport.unsent(frames);
+    const { overflow } = this;
+    const barrier = overflow.findIndex((element) => isBarrier(element) && element.epoch === announcement.epoch);
+    const before = barrier < 0 ? overflow : overflow.slice(0, barrier);
+    for (const element of before) this.frames.add(element, 0, frames);
+    // Those of epochs that were given up are of no use.
+    const rest = overflow.filter((element) => !isBarrier(element));
+    overflow.splice(0, overflow.length, ...rest);
+    this.transport.announce(announcement, true);
+    return frames;
   }
 
   /** Sends what has overflowed, as far as there is room. True if the channel can take a batch. */
@@ -119,7 +192,7 @@ export class OutputChannel {
     let sent = 0;
     while (sent < overflow.length) {
       const element = overflow[sent] as StreamElement;
-      const taken = element instanceof RecordBatch ? this.transport.offerBatch(element) : this.transport.offerControl(element);
+      const taken = element instanceof RecordBatch ? this.transport.offerBatch(element) : this.offerControl(element);
       if (!taken) break;
       sent++;
     }
@@ -127,4 +200,8 @@ export class OutputChannel {
     if (overflow.length === 0) this.overflowBytes = 0;
     return overflow.length === 0 && this.transport.hasCredit();
   }
+}
+
+function isBarrier(element: StreamElement): element is ControlElement & { type: 'barrier' } {
+  return !(element instanceof RecordBatch) && element.type === 'barrier';
 }

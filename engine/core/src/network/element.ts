@@ -29,8 +29,17 @@ export class RecordBatch {
 export type ControlElement =
   | { readonly type: 'watermark'; readonly watermark: number }
   | { readonly type: 'idle'; readonly idle: boolean }
-  /** `completed`: the last checkpoint that is known to be complete. `savepoint`: the snapshot is one; absent for checkpoints. */
-  | { readonly type: 'barrier'; readonly epoch: number; readonly completed: number; readonly savepoint?: true }
+  /**
+   * `completed`: the last checkpoint that is known to be complete. `savepoint`: the snapshot is one; absent for checkpoints.
+   * `overtakeInMs`: it is announced, and after so long it may overtake what is before it; absent: it never does.
+   */
+  | {
+      readonly type: 'barrier';
+      readonly epoch: number;
+      readonly completed: number;
+      readonly savepoint?: true;
+      readonly overtakeInMs?: number;
+    }
   /** No further element follows on this channel. */
   | { readonly type: 'end' };
 

@@ -1,7 +1,7 @@
 /**
  * Incoming connections until an attempt has taken them: each says for which attempt it comes, and waits for it if need be.
  *
- *     accepted ─HELLO─▶ attempt is open ─────────────▶ its receiver
+ *     accepted ─HELLO─▶ attempt is open ─────────────▶ its sender
  *        │                │ not yet: held ─ it opens ──▶
  *        │                │   └ it doesn't in time ──▶ refused (stale)
  *        │                └ closed, or of an older leader ─▶ refused (stale)
@@ -24,7 +24,7 @@ import {
   type Hello,
 } from './exchange-frames.js';
 import { closeInTime, type ExchangeEnvironment } from './exchange-link.js';
-import type { ExchangeReceiver } from './exchange-receiver.js';
+import type { ExchangeSender } from './exchange-sender.js';
 
 /** Connections without an attempt. */
 const HELD_MAX = 1024;
@@ -63,7 +63,7 @@ function forgetOldest(memory: Set<string> | Map<string, unknown>): void {
 class IncomingConnection implements ConnectionListener {
   readonly connection: Connection;
   hello: Hello | undefined;
-  receiver: ExchangeReceiver | undefined;
+  sender: ExchangeSender | undefined;
   private readonly acceptor: ExchangeAcceptor;
 
   constructor(acceptor: ExchangeAcceptor, connection: Connection) {
@@ -72,17 +72,17 @@ class IncomingConnection implements ConnectionListener {
   }
 
   onMessage(message: Uint8Array): void {
-    if (this.receiver === undefined) this.acceptor.hear(this, message);
-    else this.receiver.onMessage(message);
+    if (this.sender === undefined) this.acceptor.hear(this, message);
+    else this.sender.onMessage(message);
   }
 
   onDrain(): void {
-    // Credit is all that is sent here, and it doesn't wait.
+    this.sender?.onDrain();
   }
 
   onClose(error: MillstreamError | undefined): void {
-    if (this.receiver === undefined) this.acceptor.forget(this);
-    else this.receiver.onClose(error);
+    if (this.sender === undefined) this.acceptor.forget(this);
+    else this.sender.onClose(error);
   }
 }
 
@@ -145,8 +145,8 @@ export class ExchangeAcceptor {
     const { taskManager } = this.environment;
     if (hello.version !== EXCHANGE_VERSION) {
       this.refuse(incoming, 'rejected', `it speaks version ${hello.version} of the exchange, this TaskManager ${EXCHANGE_VERSION}`);
-    } else if (hello.consumer !== taskManager) {
-      this.refuse(incoming, 'rejected', `it looks for TaskManager '${hello.consumer}', this is '${taskManager}'`);
+    } else if (hello.producer !== taskManager) {
+      this.refuse(incoming, 'rejected', `it looks for TaskManager '${hello.producer}', this is '${taskManager}'`);
     } else if (this.past.includes(hello.attempt)) {
       this.refuse(incoming, 'stale', 'the attempt is over here');
     } else {
@@ -156,13 +156,13 @@ export class ExchangeAcceptor {
   }
 
   private join(incoming: IncomingConnection, hello: Hello, exchange: Exchange): void {
-    const receiver = exchange.accept(incoming.connection, hello);
-    if (typeof receiver === 'string') {
-      this.refuse(incoming, 'rejected', receiver);
+    const sender = exchange.accept(incoming.connection, hello);
+    if (typeof sender === 'string') {
+      this.refuse(incoming, 'rejected', sender);
       return;
     }
     this.held.delete(incoming);
-    incoming.receiver = receiver;
+    incoming.sender = sender;
   }
 
   private refuse(incoming: IncomingConnection, kind: 'stale' | 'rejected', reason: string): void {

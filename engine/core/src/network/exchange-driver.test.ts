@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../common/clock.js';
-import { ExchangeDriver } from './exchange-driver.js';
+import { ExchangeDriver, nextNapMs } from './exchange-driver.js';
 
 const words = new Int32Array(new SharedArrayBuffer(8));
 const INDEX = 1;
@@ -24,6 +24,19 @@ async function eventually(condition: () => boolean): Promise<void> {
 }
 
 describe('the driver of an exchange', () => {
+  it.each([0.01, 2, 5, 8, 12, 20, 1000])('lets a few frames gather while it naps, at %d frames a ms', (framesPerMs) => {
+    let napMs = 0.25;
+    for (let i = 0; i < 200; i++) {
+      napMs = nextNapMs(napMs, napMs * framesPerMs);
+      expect(napMs).toBeGreaterThanOrEqual(0.25);
+      expect(napMs).toBeLessThanOrEqual(1);
+      if (i < 20) continue;
+      // A ring has room for 16; a shorter or a longer nap is not allowed.
+      expect(napMs * framesPerMs <= 7.5 || napMs === 0.25).toBe(true);
+      expect(napMs * framesPerMs >= 2 || napMs === 1).toBe(true);
+    }
+  });
+
   it('pumps as long as there is something to move, then sleeps until its word is bumped', async () => {
     let pumped = 0;
     let work = 5;

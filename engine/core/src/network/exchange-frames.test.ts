@@ -5,11 +5,9 @@ import { rawBufferOver } from '../common/raw-buffer.js';
 import {
   CreditWriter,
   countFrames,
-  decodeAccepted,
   decodeGoodbye,
   decodeHello,
   decodeRefused,
-  encodeAccepted,
   encodeGoodbye,
   encodeHello,
   encodeRefused,
@@ -24,12 +22,12 @@ const HELLO_MESSAGE: Hello = {
   producer: 'a',
   consumer: 'b',
   channels: ['e:0>0', 'e:0>1'],
+  creditBytes: 4096,
 };
 
 describe('messages of an exchange', () => {
   it('come back as they were sent', () => {
     expect(decodeHello(encodeHello(HELLO_MESSAGE))).toEqual(HELLO_MESSAGE);
-    expect(decodeAccepted(encodeAccepted(4096))).toBe(4096);
     expect(decodeRefused(encodeRefused('no'))).toBe('no');
     expect(decodeGoodbye(encodeGoodbye({ failed: true, reason: 'why' }))).toEqual({ failed: true, reason: 'why' });
     const credit = new CreditWriter();
@@ -53,8 +51,9 @@ describe('messages of an exchange', () => {
         for (const [at, value] of changes) bytes[at] = value;
         for (const message of [bytes, bytes.subarray(0, length)]) {
           try {
-            const { version, attempt, token, channels } = decodeHello(message);
-            expect([typeof version, typeof attempt.job, typeof attempt.term, typeof token]).toEqual([
+            const { version, attempt, token, channels, creditBytes } = decodeHello(message);
+            expect([typeof version, typeof creditBytes, typeof attempt.job, typeof attempt.term, typeof token]).toEqual([
+              'number',
               'number',
               'string',
               'number',
@@ -73,7 +72,6 @@ describe('messages of an exchange', () => {
 
   it.each([
     ['a hello', (bytes: Uint8Array) => decodeHello(bytes)],
-    ['an acceptance', (bytes: Uint8Array) => decodeAccepted(bytes)],
     ['a refusal', (bytes: Uint8Array) => decodeRefused(bytes)],
     ['a goodbye', (bytes: Uint8Array) => decodeGoodbye(bytes)],
     ['credit', (bytes: Uint8Array) => readCredit(rawBufferOver(bytes), () => undefined)],

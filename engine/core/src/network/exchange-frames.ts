@@ -2,13 +2,17 @@
  * What travels on a connection between two TaskManagers: all channels of one attempt from one producer to one consumer.
  *
  *     producer                                        consumer
- *        │ HELLO (attempt, token, channels) ────────────▶ │ holds it until the attempt is there
- *        │ ◀───────────────── ACCEPTED (credit) | REFUSED │
+ *        │ ◀──── HELLO (attempt, token, channels, credit) │
+ *        │ holds it until the attempt is there            │
+ *        │ ACCEPTED | REFUSED ──────────────────────────▶ │
  *        │ frame, frame, … ─────────────────────────────▶ │
+ *        │ ANNOUNCE (channel, place, barrier) ──────────▶ │ before any frame from that place on
  *        │ ◀──────────────────── CREDIT (channel, bytes)… │
  *        │ ◀────────── GOODBYE (who closes first) ──────▶ │
  *
- *     message = frame …  |  type u8, row  |  CREDIT u8, (channel i32, bytes i32) …
+ * The consumer connects, as in Flink, because only a socket that connects can be given the memory that it reads into (decision 19).
+ *
+ *     message = frame …  |  type u8, row  |  CREDIT u8, (channel i32, bytes i32) …  |  ANNOUNCE u8, …
  *     frame   = tag i32 (kind | channel << 8), length i32, payload          as it lies in a slot of a ring, little-endian
  *
  * Invariants: 1. the lowest byte of a message tells frames (kinds of ring.ts) from other types; 2. a channel's number is its place in
@@ -18,7 +22,7 @@ import { ROW_FORMAT_VERSION, readValue, writeValue } from '../codec/row.js';
 import { ByteReader, ByteWriter } from '../common/bytes.js';
 import { MillstreamError } from '../common/errors.js';
 import type { RawBuffer } from '../common/raw-buffer.js';
-import { FRAME_CONTROL, FRAME_LAST, FRAME_MORE, SLOT_HEADER_BYTES } from './ring.js';
+import { FRAME_CONTROL, FRAME_LAST, FRAME_MORE, type PlacedAnnouncement, SLOT_HEADER_BYTES } from './ring.js';
 
 /** Both ends of a connection must speak the same. */
 export const EXCHANGE_VERSION = 1;
@@ -28,6 +32,8 @@ export const ACCEPTED = 17;
 export const REFUSED = 18;
 export const CREDIT = 19;
 export const GOODBYE = 20;
+/** A barrier that is announced: no frame, since it goes ahead of all. */
+export const ANNOUNCE = 21;
 
 /** Which deployment of which job's tasks. All four must agree. */
 export interface ExchangeAttempt {
@@ -37,7 +43,7 @@ export interface ExchangeAttempt {
   readonly term: number;
 }
 
-/** The producer's first message. */
+/** The consumer's first message. */
 export interface Hello {
   readonly version: number;
   readonly attempt: ExchangeAttempt;
@@ -46,6 +52,8 @@ export interface Hello {
   readonly producer: string;
   readonly consumer: string;
   readonly channels: readonly string[];
+  /** What each channel may have on its way. */
+  readonly creditBytes: number;
 }
 
 /** Why a side closes. */
@@ -120,8 +128,8 @@ export function encodeHello(hello: Hello): Uint8Array {
 export function decodeHello(message: Uint8Array): Hello {
   const what = 'the first message';
   if (message[0] !== HELLO) throw malformed(what);
-  const { version, attempt, token, producer, consumer, channels } = decode(message, what);
-  if (!isCount(version)) throw malformed(what);
+  const { version, attempt, token, producer, consumer, channels, creditBytes } = decode(message, what);
+  if (!isCount(version) || !isCount(creditBytes)) throw malformed(what);
   const texts = [token, producer, consumer];
   if (!texts.every((text) => typeof text === 'string') || !Array.isArray(channels)) throw malformed(what);
   if (!channels.every((name) => typeof name === 'string')) throw malformed(what);
@@ -134,18 +142,12 @@ export function decodeHello(message: Uint8Array): Hello {
     producer: producer as string,
     consumer: consumer as string,
     channels: channels as string[],
+    creditBytes,
   };
 }
 
-/** `creditBytes`: of each channel. */
-export function encodeAccepted(creditBytes: number): Uint8Array {
-  return encode(ACCEPTED, { creditBytes });
-}
-
-export function decodeAccepted(message: Uint8Array): number {
-  const { creditBytes } = decode(message, 'the answer');
-  if (!isCount(creditBytes)) throw malformed('the answer');
-  return creditBytes;
+export function encodeAccepted(): Uint8Array {
+  return Uint8Array.of(ACCEPTED);
 }
 
 export function encodeRefused(reason: string): Uint8Array {
@@ -166,6 +168,32 @@ export function decodeGoodbye(message: Uint8Array): Goodbye {
   const { failed, reason } = decode(message, 'the last message');
   if (typeof failed !== 'boolean' || typeof reason !== 'string') throw malformed('the last message');
   return { failed, reason };
+}
+
+const ANNOUNCE_BYTES = 1 + 4 + 4 + 3 * 8;
+
+/** `channel`: its number. The place of a frame is the same in the rings on both sides. */
+export function encodeAnnouncement(channel: number, { epoch, completed, overtakeInMs, place }: PlacedAnnouncement): Uint8Array {
+  const out = new ByteWriter(ANNOUNCE_BYTES);
+  out.u8(ANNOUNCE);
+  out.i32(channel);
+  out.i32(place);
+  out.f64(epoch);
+  out.f64(completed);
+  out.f64(overtakeInMs);
+  return out.toBytes();
+}
+
+/** Throws CORRUPT_DATA. */
+export function decodeAnnouncement(message: RawBuffer): PlacedAnnouncement & { readonly channel: number } {
+  if (message.length !== ANNOUNCE_BYTES) throw malformed('the announcement of a barrier');
+  return {
+    channel: message.readInt32LE(1),
+    place: message.readInt32LE(5),
+    epoch: message.readDoubleLE(9),
+    completed: message.readDoubleLE(17),
+    overtakeInMs: message.readDoubleLE(25),
+  };
 }
 
 /** Gathers the credit to give back for several channels. */

@@ -53,6 +53,8 @@ export interface ExchangeEnvironment {
   readonly clock: Clock;
   readonly pool: ChunkPool;
   readonly counters: ExchangeCounters;
+  /** The most frames that one ring had at once since it was last asked; Infinity: there is more to move than was moved. */
+  readonly depth: { frames: number };
   /** Per channel: what a producer may have sent and the consumer's slot has not got. */
   readonly creditBytes: number;
   /** Beyond this nothing more is given to a connection that says that it has enough. */
@@ -155,10 +157,11 @@ export abstract class ExchangeLink {
     if (this.state === 'ended') return;
     const { job, run, attempt, term } = this.attempt;
     const sentence = what.endsWith('.') ? what : `${what}.`;
+    const { taskManager } = this.environment;
     const error = new MillstreamError(
       'EXCHANGE_FAILED',
-      `Cannot exchange records with TaskManager '${this.peer}' in attempt ${attempt} of job '${job}': it ${sentence} The attempt fails, and the restart strategy decides what follows; see the log of '${this.peer}' if this comes again.`,
-      { retryable: true, cause, details: { failure, taskManager: this.peer, job, run, attempt, term } },
+      `Cannot exchange records between TaskManagers '${taskManager}' and '${this.peer}' in attempt ${attempt} of job '${job}': '${this.peer}' ${sentence} The attempt fails, and the restart strategy decides what follows; see the log of '${this.peer}' if this comes again.`,
+      { retryable: true, cause, details: { failure, taskManager: this.peer, reportedBy: taskManager, job, run, attempt, term } },
     );
     this.finish();
     const { connection } = this;

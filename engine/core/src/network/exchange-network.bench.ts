@@ -49,7 +49,7 @@ interface ThreadData {
   readonly received: SharedArrayBuffer;
   /** One per role: each sleeps on its own. */
   readonly words: SharedArrayBuffer;
-  /** Of the receiving relay. */
+  /** Of the sending relay. */
   readonly address: NetworkAddress;
 }
 
@@ -178,6 +178,7 @@ async function relay(data: ThreadData): Promise<NetworkAddress> {
   const service = new ExchangeService({ taskManager: role, network, clock: systemClock, requestPump: () => driver.wake() });
   const driver = new ExchangeDriver({
     pump: () => service.pump(),
+    takeDepth: () => service.takeDepth(),
     words: new Int32Array(data.words),
     index: ROLES.indexOf(role),
     clock: systemClock,
@@ -187,10 +188,15 @@ async function relay(data: ThreadData): Promise<NetworkAddress> {
     name: 'channel',
     ring: data.sent,
     taskManager: 'receiving relay',
-    address: data.address,
     wake: () => words.wake('producer'),
   };
-  const incoming = { name: 'channel', ring: data.received, taskManager: 'sending relay', wake: () => words.wake('consumer') };
+  const incoming = {
+    name: 'channel',
+    ring: data.received,
+    taskManager: 'sending relay',
+    address: data.address,
+    wake: () => words.wake('consumer'),
+  };
   service.open({
     attempt: { job: 'bench', run: 'bench', attempt: 1, term: 1 },
     token: 'token',
@@ -229,7 +235,7 @@ async function startThreads(fields: Fields): Promise<Map<Role, Worker>> {
   const shared = { fields, sent: allocateRing(LAYOUT), received: allocateRing(LAYOUT), words: new SharedArrayBuffer(4 * ROLES.length) };
   const threads = new Map<Role, Worker>();
   let address: NetworkAddress = { host: '127.0.0.1', port: 0 };
-  for (const role of ['receiving relay', 'sending relay', 'producer', 'consumer'] as const) {
+  for (const role of ['sending relay', 'receiving relay', 'producer', 'consumer'] as const) {
     const worker = new Worker(new URL(import.meta.url), {
       workerData: { ...shared, role, address } satisfies ThreadData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -238,7 +244,7 @@ async function startThreads(fields: Fields): Promise<Map<Role, Worker>> {
       throw error;
     });
     const [bound] = (await once(worker, 'message')) as [NetworkAddress];
-    if (role === 'receiving relay') address = bound;
+    if (role === 'sending relay') address = bound;
     threads.set(role, worker);
   }
   return threads;

@@ -4,14 +4,14 @@ import { rawBufferOver } from '../common/raw-buffer.js';
 import type { Connection, Network, NetworkAddress } from '../common/transport.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
 import type { Exchange, ExchangeDeployment } from './exchange.js';
-import { type ExchangeAttempt, encodeHello, type Hello } from './exchange-frames.js';
+import { type ExchangeAttempt, encodeAccepted, encodeHello, type Hello } from './exchange-frames.js';
 import { ExchangeService } from './exchange-service.js';
 import { MemoryNetwork, promisesRun } from './memory-network.test.support.js';
-import { allocateRing, FRAME_LAST, type RingLayout, RingReader, RingWriter } from './ring.js';
+import { allocateRing, FRAME_LAST, type PlacedAnnouncement, type RingLayout, RingReader, RingWriter } from './ring.js';
 
 export const LAYOUT: RingLayout = { slots: 2, slotBytes: 64 };
 export const ATTEMPT: ExchangeAttempt = { job: 'job', run: 'run', attempt: 2, term: 5 };
-export const CONSUMER: NetworkAddress = { host: 'consumer', port: 1 };
+export const PRODUCER: NetworkAddress = { host: 'producer', port: 1 };
 /** How long a connection waits for its attempt. */
 export const TIMEOUT_MS = 1000;
 
@@ -48,39 +48,76 @@ export class ExchangePair {
   }
 
   async start(): Promise<void> {
-    await this.consumer.listen(CONSUMER);
+    await this.producer.listen(PRODUCER);
   }
 
-  async openProducer(changes: Partial<ExchangeDeployment> = {}): Promise<Exchange> {
-    const exchange = this.producer.open({
+  openProducer(changes: Partial<ExchangeDeployment> = {}): Exchange {
+    return this.producer.open({
       attempt: ATTEMPT,
       token: 'token',
       layout: LAYOUT,
-      outgoing: [{ name: 'channel', ring: this.rings.sent, taskManager: 'consumer', address: CONSUMER, wake: () => undefined }],
+      outgoing: [{ name: 'channel', ring: this.rings.sent, taskManager: 'consumer', wake: () => undefined }],
       incoming: [],
       onFailure: (error) => this.failures.producer.push(error),
+      ...changes,
+    });
+  }
+
+  async openConsumer(changes: Partial<ExchangeDeployment> = {}): Promise<Exchange> {
+    const exchange = this.consumer.open({
+      attempt: ATTEMPT,
+      token: 'token',
+      layout: LAYOUT,
+      outgoing: [],
+      incoming: [{ name: 'channel', ring: this.rings.received, taskManager: 'producer', address: PRODUCER, wake: () => undefined }],
+      onFailure: (error) => this.failures.consumer.push(error),
       ...changes,
     });
     await promisesRun();
     return exchange;
   }
 
-  openConsumer(changes: Partial<ExchangeDeployment> = {}): Exchange {
-    return this.consumer.open({
-      attempt: ATTEMPT,
-      token: 'token',
-      layout: LAYOUT,
-      outgoing: [],
-      incoming: [{ name: 'channel', ring: this.rings.received, taskManager: 'producer', wake: () => undefined }],
-      onFailure: (error) => this.failures.consumer.push(error),
-      ...changes,
+  /** Opens the consumer's attempt with a producer for which the test speaks. */
+  async openConsumerOfPeer(): Promise<Peer> {
+    const heard: Uint8Array[] = [];
+    const closed: unknown[] = [];
+    const connections: Connection[] = [];
+    const address = { host: 'peer', port: 1 };
+    await this.network.listen(address, (connection) => {
+      connections.push(connection);
+      return {
+        onMessage: (message) => heard.push(Uint8Array.from(message)),
+        onDrain: () => undefined,
+        onClose: (error) => closed.push(error),
+      };
     });
+    await this.openConsumer({
+      incoming: [{ name: 'channel', ring: this.rings.received, taskManager: 'peer', address, wake: () => undefined }],
+    });
+    const connection = connections[0] as Connection;
+    connection.send(encodeAccepted());
+    return { connection, heard, closed };
   }
 
   /** A frame of the producer's slot. */
   publish(fill: number): void {
     this.sent.next().fill(fill, 0, 8);
     this.sent.publish(FRAME_LAST, 8);
+  }
+
+  /** Free slots of the producer's ring. */
+  roomToSend(): number {
+    return this.sent.room();
+  }
+
+  /** The producer's slot announces a barrier in front of its next frame. */
+  announce(epoch: number): void {
+    this.sent.announce({ epoch, completed: epoch - 1, overtakeInMs: 0 });
+  }
+
+  /** What the consumer's slot hears of barriers. */
+  heardBarrier(): PlacedAnnouncement | undefined {
+    return this.received.news();
   }
 
   /** The first bytes of the frames that the consumer's slot finds. */
@@ -93,11 +130,11 @@ export class ExchangePair {
     return bytes;
   }
 
-  /** Connects to the consumer; the test says what is sent. */
+  /** Connects to the producer; the test says what is sent. */
   async connectAsPeer(): Promise<Peer> {
     const heard: Uint8Array[] = [];
     const closed: unknown[] = [];
-    const connection = await this.network.connect(CONSUMER, {
+    const connection = await this.network.connect(PRODUCER, {
       onMessage: (message) => heard.push(Uint8Array.from(message)),
       onDrain: () => undefined,
       onClose: (error) => closed.push(error),
@@ -115,6 +152,7 @@ export function hello(changes: Partial<Hello> = {}): Uint8Array {
     producer: 'producer',
     consumer: 'consumer',
     channels: ['channel'],
+    creditBytes: 200,
     ...changes,
   });
 }

@@ -11,38 +11,51 @@
  */
 import { MillstreamError } from '../common/errors.js';
 import { type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
-import type { Connection } from '../common/transport.js';
-import { CreditWriter, encodeAccepted, frameCost, GOODBYE, isFrameKind } from './exchange-frames.js';
+import type { ConnectionListener, NetworkAddress } from '../common/transport.js';
+import {
+  ACCEPTED,
+  ANNOUNCE,
+  CreditWriter,
+  decodeAnnouncement,
+  decodeRefused,
+  EXCHANGE_VERSION,
+  encodeHello,
+  frameCost,
+  GOODBYE,
+  type Hello,
+  isFrameKind,
+  REFUSED,
+} from './exchange-frames.js';
 import { ExchangeLink, type LinkOptions } from './exchange-link.js';
 import { CONTROL_RESERVE_BYTES } from './exchange-sender.js';
 import { type ChunkPool, FrameQueue } from './frame-queue.js';
 import { type RingLayout, RingWriter, SLOT_HEADER_BYTES } from './ring.js';
 
 /** Credit goes back when it has become this part of the whole. */
-const CREDIT_PART = 4;
+const CREDIT_PART = 2;
 
 /** A channel from a subtask of another TaskManager. */
 export interface IncomingChannel {
   readonly name: string;
   /** The ring that the local slot's RingReceiver reads. */
   readonly ring: SharedArrayBuffer;
-  /** The producer's TaskManager. */
+  /** The producer's TaskManager, and where its exchange listens. */
   readonly taskManager: string;
+  readonly address: NetworkAddress;
   /** Wakes the local slot: its ring was empty, and has a frame. */
   readonly wake: () => void;
 }
 
 class ReceiverChannel {
-  readonly name: string;
+  readonly number: number;
   readonly ring: RingWriter;
   readonly queue: FrameQueue;
   readonly wake: () => void;
-  number = -1;
   /** Credit that can go back. */
   owed = 0;
 
-  constructor(channel: IncomingChannel, layout: RingLayout, pool: ChunkPool) {
-    this.name = channel.name;
+  constructor(channel: IncomingChannel, number: number, layout: RingLayout, pool: ChunkPool) {
+    this.number = number;
     this.ring = new RingWriter(channel.ring, layout);
     this.queue = new FrameQueue(pool);
     this.wake = channel.wake;
@@ -50,16 +63,20 @@ class ReceiverChannel {
 }
 
 export interface ExchangeReceiverOptions extends LinkOptions {
+  readonly token: string;
+  readonly address: NetworkAddress;
   readonly layout: RingLayout;
   readonly channels: readonly IncomingChannel[];
 }
 
-export class ExchangeReceiver extends ExchangeLink {
+export class ExchangeReceiver extends ExchangeLink implements ConnectionListener {
+  private readonly hello: Hello;
+  private readonly address: NetworkAddress;
   private readonly slotBytes: number;
   private readonly queueBytesMax: number;
   private readonly owedBytesMin: number;
   private readonly credit = new CreditWriter();
-  private channels: ReceiverChannel[];
+  private channels: readonly ReceiverChannel[];
   /** Those with a queue. */
   private waiting: ReceiverChannel[] = [];
 
@@ -71,36 +88,69 @@ export class ExchangeReceiver extends ExchangeLink {
     // Invariant 5: with less than this held back, the largest frame still finds credit.
     const spare = creditBytes - frameCost(this.slotBytes);
     this.owedBytesMin = Math.max(1, Math.min(Math.ceil(creditBytes / CREDIT_PART), spare));
-    this.channels = options.channels.map((channel) => new ReceiverChannel(channel, options.layout, pool));
+    this.channels = options.channels.map((channel, number) => new ReceiverChannel(channel, number, options.layout, pool));
+    this.address = options.address;
+    this.hello = {
+      version: EXCHANGE_VERSION,
+      attempt: options.attempt,
+      token: options.token,
+      producer: this.peer,
+      consumer: this.environment.taskManager,
+      channels: options.channels.map(({ name }) => name),
+      creditBytes,
+    };
   }
 
-  /** Why a producer with these channels cannot be accepted; undefined if it can. */
-  objection(names: readonly string[]): string | undefined {
-    if (this.state !== 'waiting') return 'there is such a connection already';
-    const expected = new Set(this.channels.map(({ name }) => name));
-    const stranger = names.find((name) => !expected.delete(name));
-    if (stranger !== undefined) return `channel '${stranger}' is not expected here`;
-    const [missing] = expected;
-    return missing === undefined ? undefined : `channel '${missing}' is missing`;
-  }
-
-  /** Only without objection. */
-  accept(connection: Connection, names: readonly string[]): void {
-    const places = new Map(names.map((name, number) => [name, number]));
-    for (const channel of this.channels) channel.number = places.get(channel.name) as number;
-    this.channels.sort((a, b) => a.number - b.number);
-    this.connection = connection;
-    this.state = 'open';
-    connection.send(encodeAccepted(this.environment.creditBytes));
+  connect(): void {
+    const { network, clock, attemptTimeoutMs } = this.environment;
+    network.connect(this.address, this).then(
+      (connection) => {
+        if (this.state === 'ended') {
+          connection.destroy();
+          return;
+        }
+        this.connection = connection;
+        connection.send(encodeHello(this.hello));
+      },
+      (error: unknown) => this.fail('unreachable', `does not answer. ${error instanceof Error ? error.message : String(error)}`, error),
+    );
+    // The producer refuses first, and knows why: this is for one that says nothing.
+    clock.schedule(
+      attemptTimeoutMs * 2,
+      () => {
+        if (this.state === 'waiting') this.fail('unreachable', `has not answered within ${attemptTimeoutMs * 2} ms`);
+      },
+      false,
+    );
   }
 
   protected handle(message: Uint8Array): void {
-    if (message[0] === GOODBYE) {
+    const type = message[0] as number;
+    if (this.state === 'open' && isFrameKind(type)) {
+      this.receive(rawBufferOver(message));
+      this.sendCredit();
+    } else if (this.state === 'open' && type === ANNOUNCE) {
+      this.announce(rawBufferOver(message));
+    } else if (type === GOODBYE) {
       this.hearGoodbye(message);
-      return;
+    } else if (this.state === 'waiting' && type === ACCEPTED) {
+      this.state = 'open';
+    } else if (this.state === 'waiting' && type === REFUSED) {
+      this.fail('refused', `has refused: ${decodeRefused(message)}`);
+    } else {
+      throw wrong(`a message of type ${type}`);
     }
-    this.receive(rawBufferOver(message));
-    this.sendCredit();
+  }
+
+  /** Credit never waits: it is little. */
+  onDrain(): void {}
+
+  private announce(message: RawBuffer): void {
+    const { channel: number, place, ...announcement } = decodeAnnouncement(message);
+    const channel = this.channels[number];
+    if (channel === undefined) throw wrong(`an announcement for channel ${number}`);
+    channel.ring.announce(announcement, place);
+    channel.wake();
   }
 
   private receive(message: RawBuffer): void {
@@ -133,6 +183,7 @@ export class ExchangeReceiver extends ExchangeLink {
     if (queue.bytes === 0) this.waiting.push(channel);
     else if (queue.bytes + cost > this.queueBytesMax) throw wrong(`${cost} bytes without credit for channel ${channel.number}`);
     this.environment.counters.framesQueued++;
+    this.environment.depth.frames = Number.POSITIVE_INFINITY;
     queue.push(kind, message, at, length);
   }
 
@@ -161,6 +212,7 @@ export class ExchangeReceiver extends ExchangeLink {
       }
     }
     if (moved) {
+      this.environment.depth.frames = Number.POSITIVE_INFINITY;
       this.waiting = this.waiting.filter(({ queue }) => queue.bytes > 0);
       this.sendCredit();
     }

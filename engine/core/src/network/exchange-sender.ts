@@ -11,20 +11,8 @@
  */
 import { MillstreamError } from '../common/errors.js';
 import { allocateRawBuffer, type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
-import type { ConnectionListener, NetworkAddress } from '../common/transport.js';
-import {
-  ACCEPTED,
-  CREDIT,
-  decodeAccepted,
-  decodeRefused,
-  EXCHANGE_VERSION,
-  encodeHello,
-  frameCost,
-  GOODBYE,
-  type Hello,
-  REFUSED,
-  readCredit,
-} from './exchange-frames.js';
+import type { Connection, ConnectionListener } from '../common/transport.js';
+import { CREDIT, encodeAccepted, encodeAnnouncement, frameCost, GOODBYE, type Hello, readCredit } from './exchange-frames.js';
 import { ExchangeLink, type LinkOptions } from './exchange-link.js';
 import { FRAME_CONTROL, type RingLayout, RingReader, SLOT_HEADER_BYTES } from './ring.js';
 
@@ -44,37 +32,35 @@ export interface OutgoingChannel {
   readonly name: string;
   /** The ring that the local slot's RingSender writes. */
   readonly ring: SharedArrayBuffer;
-  /** The consumer's TaskManager, and where its exchange listens. */
+  /** The consumer's TaskManager. */
   readonly taskManager: string;
-  readonly address: NetworkAddress;
   /** Wakes the local slot: its ring was full, and has room again. */
   readonly wake: () => void;
 }
 
 class SenderChannel {
-  readonly number: number;
+  readonly name: string;
   readonly ring: RingReader;
   readonly wake: () => void;
+  number = -1;
   outstanding = 0;
+  /** Frames of this pump. */
+  taken = 0;
 
-  constructor(number: number, ring: RingReader, wake: () => void) {
-    this.number = number;
-    this.ring = ring;
+  constructor({ name, ring, wake }: OutgoingChannel, layout: RingLayout) {
+    this.name = name;
+    this.ring = new RingReader(ring, layout);
     this.wake = wake;
   }
 }
 
 export interface ExchangeSenderOptions extends LinkOptions {
-  readonly token: string;
-  readonly address: NetworkAddress;
   readonly layout: RingLayout;
   readonly channels: readonly OutgoingChannel[];
 }
 
 export class ExchangeSender extends ExchangeLink implements ConnectionListener {
-  private readonly hello: Hello;
-  private readonly address: NetworkAddress;
-  private channels: readonly SenderChannel[];
+  private channels: SenderChannel[];
   private creditBytes = 0;
   /** Whose turn it is. */
   private turn = 0;
@@ -88,55 +74,39 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
 
   constructor(options: ExchangeSenderOptions) {
     super(options);
-    this.address = options.address;
-    this.channels = options.channels.map(({ ring, wake }, number) => new SenderChannel(number, new RingReader(ring, options.layout), wake));
-    this.hello = {
-      version: EXCHANGE_VERSION,
-      attempt: options.attempt,
-      token: options.token,
-      producer: this.environment.taskManager,
-      consumer: this.peer,
-      channels: options.channels.map(({ name }) => name),
-    };
+    this.channels = options.channels.map((channel) => new SenderChannel(channel, options.layout));
   }
 
-  connect(): void {
-    const { network, clock, attemptTimeoutMs } = this.environment;
-    network.connect(this.address, this).then(
-      (connection) => {
-        if (this.state === 'ended') {
-          connection.destroy();
-          return;
-        }
-        this.connection = connection;
-        connection.send(encodeHello(this.hello));
-      },
-      (error: unknown) => this.fail('unreachable', `does not answer. ${error instanceof Error ? error.message : String(error)}`, error),
-    );
-    // The consumer refuses first, and knows why: this is for one that says nothing.
-    clock.schedule(
-      attemptTimeoutMs * 2,
-      () => {
-        if (this.state === 'waiting') this.fail('unreachable', `has not answered within ${attemptTimeoutMs * 2} ms`);
-      },
-      false,
-    );
+  /** Why a consumer that asks for these channels cannot be accepted; undefined if it can. */
+  objection(names: readonly string[]): string | undefined {
+    if (this.state !== 'waiting') return 'there is such a connection already';
+    const expected = new Set(this.channels.map(({ name }) => name));
+    const stranger = names.find((name) => !expected.delete(name));
+    if (stranger !== undefined) return `channel '${stranger}' is not expected here`;
+    const [missing] = expected;
+    return missing === undefined ? undefined : `channel '${missing}' is missing`;
+  }
+
+  /** Only without objection. */
+  accept(connection: Connection, { channels, creditBytes }: Hello): void {
+    const places = new Map(channels.map((name, number) => [name, number]));
+    for (const channel of this.channels) channel.number = places.get(channel.name) as number;
+    this.channels.sort((a, b) => a.number - b.number);
+    this.creditBytes = creditBytes;
+    this.connection = connection;
+    this.state = 'open';
+    connection.send(encodeAccepted());
+    this.pumpFromCallback();
   }
 
   protected handle(message: Uint8Array): void {
     switch (message[0]) {
-      case ACCEPTED:
-        this.open(decodeAccepted(message));
-        return;
       case CREDIT:
         readCredit(rawBufferOver(message), (channel, bytes) => this.credit(channel, bytes));
         this.pumpFromCallback();
         return;
       case GOODBYE:
         this.hearGoodbye(message);
-        return;
-      case REFUSED:
-        this.fail('refused', `has refused: ${decodeRefused(message)}`);
         return;
       default:
         throw wrong(`a message of type ${message[0]}`);
@@ -145,13 +115,6 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
 
   onDrain(): void {
     this.congested = false;
-    this.pumpFromCallback();
-  }
-
-  private open(creditBytes: number): void {
-    if (this.state !== 'waiting') throw wrong('a second acceptance');
-    this.creditBytes = creditBytes;
-    this.state = 'open';
     this.pumpFromCallback();
   }
 
@@ -183,6 +146,8 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
   /** Returns what was moved, as it is counted for the credit. */
   private serveInTurn(): number {
     const { channels } = this;
+    const { depth } = this.environment;
+    for (const channel of channels) channel.taken = 0;
     let moved = 0;
     for (let unable = 0; this.state === 'open' && unable < channels.length && moved < PUMP_BYTES && this.hasRoom(); ) {
       const channel = channels[this.turn] as SenderChannel;
@@ -191,8 +156,10 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
       moved += bytes;
       unable = bytes === 0 ? unable + 1 : 0;
     }
+    for (const { taken } of channels) if (taken > depth.frames) depth.frames = taken;
     this.flush();
     this.exhausted = moved >= PUMP_BYTES;
+    if (this.exhausted) depth.frames = Number.POSITIVE_INFINITY;
     return moved;
   }
 
@@ -206,10 +173,14 @@ export class ExchangeSender extends ExchangeLink implements ConnectionListener {
     let served = 0;
     while (served < TURN_BYTES && this.state === 'open') {
       const payload = ring.peek();
+      const news = ring.news();
+      // Ahead of all, without credit: there is one for each checkpoint.
+      if (news !== undefined) this.send(encodeAnnouncement(channel.number, news));
       if (payload === undefined) break;
       const cost = frameCost(ring.length);
       if (!this.mayGo(channel, cost, ring.kind)) break;
       channel.outstanding += cost;
+      channel.taken++;
       served += cost;
       this.put(channel, payload);
       if (ring.release()) channel.wake();

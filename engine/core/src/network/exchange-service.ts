@@ -1,5 +1,5 @@
 /**
- * The network exchange of a TaskManager, in its main thread: listens for producers, connects to consumers, relays between their
+ * The network exchange of a TaskManager, in its main thread: listens for consumers, connects to producers, relays between their
  * connections and the rings of local slots.
  *
  *     slot ─▶ ring ─▶ ExchangeSender ─▶ connection ┄┄▶ ExchangeReceiver ─(queue)─▶ ring ─▶ slot
@@ -17,6 +17,7 @@ import { ExchangeAcceptor } from './exchange-acceptor.js';
 import { type ExchangeCounters, type ExchangeEnvironment, newCounters } from './exchange-link.js';
 import { ChunkPool } from './frame-queue.js';
 
+/** As `taskmanager.network.memory.credit-per-channel`. */
 const CREDIT_BYTES = 2 * 1024 * 1024;
 const PENDING_BYTES_MAX = 256 * 1024;
 const ATTEMPT_TIMEOUT_MS = 10_000;
@@ -30,7 +31,7 @@ export interface ExchangeServiceOptions {
   readonly creditBytes?: number | undefined;
   /** What may wait in a connection that has said that it has enough. Default 256 KiB. */
   readonly pendingBytesMax?: number | undefined;
-  /** How long a producer's connection waits for its attempt to be deployed here. Default 10 s. */
+  /** How long a consumer's connection waits for its attempt to be deployed here. Default 10 s. */
   readonly attemptTimeoutMs?: number | undefined;
   /** A callback of the network has left something to move: call `pump` soon. */
   readonly requestPump: () => void;
@@ -50,6 +51,7 @@ export class ExchangeService {
       clock: options.clock,
       pool: new ChunkPool(),
       counters: newCounters(),
+      depth: { frames: 0 },
       creditBytes: options.creditBytes ?? CREDIT_BYTES,
       pendingBytesMax: options.pendingBytesMax ?? PENDING_BYTES_MAX,
       attemptTimeoutMs: options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS,
@@ -59,7 +61,7 @@ export class ExchangeService {
     this.acceptor = new ExchangeAcceptor(this.environment, this.exchanges);
   }
 
-  /** Begins to accept producers. Returns the real address. Rejects as `Network.listen`. */
+  /** Begins to accept consumers. Returns the real address. Rejects as `Network.listen`. */
   async listen(address: NetworkAddress): Promise<NetworkAddress> {
     this.listener = await this.environment.network.listen(address, (connection) => this.acceptor.accept(connection));
     return this.listener.address;
@@ -83,6 +85,14 @@ export class ExchangeService {
     let moved = false;
     for (const exchange of this.exchanges.values()) moved = exchange.pump() || moved;
     return moved;
+  }
+
+  /** The most frames that one local ring had at once since this was last asked, Infinity if more is left: whether pumps come too seldom. */
+  takeDepth(): number {
+    const { depth } = this.environment;
+    const { frames } = depth;
+    depth.frames = 0;
+    return frames;
   }
 
   /** Closes all exchanges and accepts no more. */

@@ -52,8 +52,8 @@ class Relay {
       attempt: ATTEMPT,
       token: 'token',
       layout,
-      outgoing: address === undefined ? [] : [{ ...channel, address }],
-      incoming: address === undefined ? [channel] : [],
+      outgoing: address === undefined ? [channel] : [],
+      incoming: address === undefined ? [] : [{ ...channel, address }],
       onFailure: (error) => this.failures.push(error),
     });
   }
@@ -76,9 +76,9 @@ interface ThreadOptions {
 async function startRelays(layout: RingLayout, creditBytes: number): Promise<{ readonly a: Relay; readonly b: Relay }> {
   const a = await Relay.create('a', layout, 0, creditBytes);
   const b = await Relay.create('b', layout, 1, creditBytes);
-  const address = await b.service.listen({ host: '127.0.0.1', port: 0 });
-  a.open(layout, 'b', address);
-  b.open(layout, 'a', undefined);
+  const address = await a.service.listen({ host: '127.0.0.1', port: 0 });
+  a.open(layout, 'b', undefined);
+  b.open(layout, 'a', address);
   return { a, b };
 }
 
@@ -86,7 +86,7 @@ function startSlot(role: RingPeerData['role'], { memory, words }: Relay, layout:
   const { frames, pauses } = options;
   // Workers run what `tsc -b` has built.
   return new Worker(new URL('../../dist/network/ring-peer.test.support.js', import.meta.url), {
-    workerData: { role, memory, layout, words, seed, frames, pauses, quietMs: 20_000 } satisfies RingPeerData,
+    workerData: { role, memory, layout, words, seed, frames, pauses } satisfies RingPeerData,
   });
 }
 

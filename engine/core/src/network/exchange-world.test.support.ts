@@ -166,7 +166,6 @@ export class World {
           name: channel.name,
           ring: channel.sentRing,
           taskManager: `tm-${channel.to}`,
-          address: { host: `tm-${channel.to}`, port: 1 },
           wake: () => {
             channel.producerAsleep = false;
           },
@@ -177,6 +176,7 @@ export class World {
           name: channel.name,
           ring: channel.receivedRing,
           taskManager: `tm-${channel.from}`,
+          address: { host: `tm-${channel.from}`, port: 1 },
           wake: () => {
             channel.consumerAsleep = false;
           },

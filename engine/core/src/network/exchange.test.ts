@@ -1,9 +1,9 @@
 /** How an exchange fails and ends. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rawBufferOver } from '../common/raw-buffer.js';
-import type { Connection, Network } from '../common/transport.js';
+import type { Connection, ConnectionListener, Network } from '../common/transport.js';
 import { CREDIT, decodeGoodbye, encodeAccepted, encodeGoodbye, GOODBYE } from './exchange-frames.js';
-import { ATTEMPT, ExchangePair, frame, hello, TIMEOUT_MS } from './exchange-pair.test.support.js';
+import { ATTEMPT, ExchangePair, frame, hello, PRODUCER, TIMEOUT_MS } from './exchange-pair.test.support.js';
 import { MemoryNetwork } from './memory-network.test.support.js';
 import { allocateRing, FRAME_LAST, type RingLayout, RingWriter } from './ring.js';
 
@@ -15,24 +15,50 @@ beforeEach(async () => {
 });
 
 describe('an exchange', () => {
+  it('takes the announcement of a barrier ahead of frames that have no credit, with its place', async () => {
+    pair.openProducer();
+    await pair.openConsumer();
+    pair.network.settle();
+    // The consumer takes nothing: its ring fills, then its queue, then the credit ends.
+    let published = 0;
+    for (let round = 0; round < 40; round++) {
+      if (pair.roomToSend() > 0) pair.publish(++published);
+      pair.producer.pump();
+      pair.network.settle();
+    }
+    expect(pair.roomToSend()).toBe(0);
+    pair.announce(7);
+    pair.producer.pump();
+    pair.network.settle();
+    expect(pair.heardBarrier()).toEqual({ epoch: 7, completed: 6, overtakeInMs: 0, place: published });
+    expect(pair.heardBarrier()).toBeUndefined();
+    const received = pair.takeReceived();
+    for (let round = 0; round < 40; round++) {
+      pair.consumer.pump();
+      pair.producer.pump();
+      pair.network.settle();
+      received.push(...pair.takeReceived());
+    }
+    expect(received).toEqual(Array.from({ length: published }, (_, at) => at + 1));
+  });
+
   it('fails when nobody listens, or nobody answers', async () => {
-    await pair.openProducer({
-      outgoing: [{ name: 'a', ring: pair.rings.sent, taskManager: 'x', address: { host: 'nowhere', port: 1 }, wake: () => undefined }],
-    });
-    expect(pair.failures.producer.map(({ code, details }) => [code, details.failure])).toEqual([['EXCHANGE_FAILED', 'unreachable']]);
+    const incoming = { name: 'a', ring: pair.rings.received, taskManager: 'x', wake: () => undefined };
+    await pair.openConsumer({ incoming: [{ ...incoming, address: { host: 'nowhere', port: 1 } }] });
+    expect(pair.failures.consumer.map(({ code, details }) => [code, details.failure])).toEqual([['EXCHANGE_FAILED', 'unreachable']]);
     await pair.network.listen({ host: 'silent', port: 1 }, () => ({ onMessage: () => {}, onDrain: () => {}, onClose: () => {} }));
-    await pair.openProducer({
+    await pair.openConsumer({
       attempt: { ...ATTEMPT, attempt: 3 },
-      outgoing: [{ name: 'a', ring: pair.rings.sent, taskManager: 'x', address: { host: 'silent', port: 1 }, wake: () => undefined }],
+      incoming: [{ ...incoming, address: { host: 'silent', port: 1 } }],
     });
     pair.network.settle();
     pair.clock.advanceBy(TIMEOUT_MS * 2);
-    expect(pair.failures.producer.at(-1)?.message).toContain('has not answered within 2000 ms');
+    expect(pair.failures.consumer.at(-1)?.message).toContain('has not answered within 2000 ms');
   });
 
   it('that is closed in good order fails nobody, and drops and counts late frames', async () => {
-    const other = pair.openConsumer();
-    await pair.openProducer();
+    pair.openProducer();
+    const other = await pair.openConsumer();
     pair.network.settle();
     pair.publish(1);
     pair.publish(2);
@@ -49,7 +75,7 @@ describe('an exchange', () => {
   });
 
   it.each(['producer', 'consumer'] as const)('whose attempt fails on the %s fails on the other side, once', async (side) => {
-    const exchanges = { consumer: pair.openConsumer(), producer: await pair.openProducer() };
+    const exchanges = { producer: pair.openProducer(), consumer: await pair.openConsumer() };
     pair.network.settle();
     exchanges[side].close(new Error('a slot has crashed'));
     exchanges[side].close();
@@ -57,7 +83,7 @@ describe('an exchange', () => {
     const other = side === 'producer' ? 'consumer' : 'producer';
     expect(pair.failures[side]).toEqual([]);
     expect(pair.failures[other].map(({ details }) => details.failure)).toEqual(['peer failed']);
-    expect(pair.failures[other][0]?.message).toContain('it has failed: a slot has crashed. The attempt');
+    expect(pair.failures[other][0]?.message).toContain('has failed: a slot has crashed. The attempt');
     expect(pair.network.connections.every(({ isClosed }) => isClosed)).toBe(true);
     exchanges[other].close();
     expect(pair.failures[other]).toHaveLength(1);
@@ -70,12 +96,10 @@ describe('an exchange', () => {
     ['a frame of negative size', frame(1, -1, 8)],
     ['a frame that was cut', frame(1, 16, 8)],
     ['half a header', frame(1, 0).subarray(0, 5)],
-    ['a second hello', hello()],
+    ['a second acceptance', encodeAccepted()],
     ['a broken goodbye', Uint8Array.of(GOODBYE, 1, 2)],
   ])('fails with %s', async (_what, message) => {
-    pair.openConsumer();
-    const { connection, heard, closed } = await pair.connectAsPeer();
-    connection.send(hello());
+    const { connection, heard, closed } = await pair.openConsumerOfPeer();
     connection.send(message);
     pair.network.settle();
     expect(pair.failures.consumer.map(({ details }) => details.failure)).toEqual(['protocol']);
@@ -87,9 +111,7 @@ describe('an exchange', () => {
   });
 
   it('fails when a producer sends more than its credit', async () => {
-    pair.openConsumer();
-    const { connection } = await pair.connectAsPeer();
-    connection.send(hello());
+    const { connection } = await pair.openConsumerOfPeer();
     for (let i = 0; i < 200; i++) connection.send(frame(1, 64));
     pair.network.settle();
     expect(pair.failures.consumer.map(({ details }) => details.failure)).toEqual(['protocol']);
@@ -103,38 +125,32 @@ describe('an exchange', () => {
     ['credit that nobody took', [0, 1000]],
     ['negative credit', [0, -8]],
   ])('fails with %s', async (_what, [channel = 0, bytes = 0]) => {
-    let peer: Connection | undefined;
-    await pair.network.listen({ host: 'peer', port: 1 }, (connection) => {
-      peer = connection;
-      return { onMessage: () => undefined, onDrain: () => undefined, onClose: () => undefined };
-    });
-    await pair.openProducer({
-      outgoing: [{ name: 'a', ring: pair.rings.sent, taskManager: 'peer', address: { host: 'peer', port: 1 }, wake: () => undefined }],
-    });
+    pair.openProducer();
+    const peer = await pair.connectAsPeer();
     const credit = rawBufferOver(new Uint8Array(9));
     credit[0] = CREDIT;
     credit.writeInt32LE(channel, 1);
     credit.writeInt32LE(bytes, 5);
     pair.publish(1);
-    peer?.send(encodeAccepted(1000));
-    peer?.send(credit);
+    peer.connection.send(hello());
+    peer.connection.send(credit);
     pair.network.settle();
     expect(pair.failures.producer.map(({ details }) => details.failure)).toEqual(['protocol']);
   });
 
   it('ends when its peer says goodbye in good order', async () => {
-    const exchange = pair.openConsumer();
+    const exchange = pair.openProducer();
     const { connection, closed } = await pair.connectAsPeer();
     connection.send(hello());
     connection.send(encodeGoodbye({ failed: false, reason: 'over' }));
     pair.network.settle();
-    expect([pair.failures.consumer, closed, exchange.isConnected]).toEqual([[], [undefined], false]);
+    expect([pair.failures.producer, closed, exchange.isConnected]).toEqual([[], [undefined], false]);
   });
 
   it('that is closed while it connects leaves nothing behind', async () => {
-    const other = pair.openConsumer();
-    const opened = pair.openProducer();
-    await pair.producer.close();
+    const other = pair.openProducer();
+    const opened = pair.openConsumer();
+    await pair.consumer.close();
     await opened;
     pair.network.settle();
     expect(pair.network.connections.map(({ isClosed }) => isClosed)).toEqual([true, true]);
@@ -142,8 +158,8 @@ describe('an exchange', () => {
   });
 
   it('closes its connections at once when both sides close', async () => {
-    const other = pair.openConsumer();
-    const exchange = await pair.openProducer();
+    const other = pair.openProducer();
+    const exchange = await pair.openConsumer();
     pair.network.settle();
     other.close();
     exchange.close();
@@ -160,15 +176,9 @@ describe('an exchange', () => {
     const network = new MemoryNetwork(100_000_000);
     const roomy = new ExchangePair({ network, creditBytes: 2_000_000, requestPump: () => requests++ });
     await roomy.start();
-    roomy.openConsumer({ layout, incoming: [{ name: 'channel', ring: full.received, taskManager: 'producer', wake: () => undefined }] });
-    const outgoing = {
-      name: 'channel',
-      ring: full.sent,
-      taskManager: 'consumer',
-      address: { host: 'consumer', port: 1 },
-      wake: () => undefined,
-    };
-    await roomy.openProducer({ layout, outgoing: [outgoing] });
+    const channel = { name: 'channel', wake: () => undefined };
+    roomy.openProducer({ layout, outgoing: [{ ...channel, ring: full.sent, taskManager: 'consumer' }] });
+    await roomy.openConsumer({ layout, incoming: [{ ...channel, ring: full.received, taskManager: 'producer', address: PRODUCER }] });
     network.settle();
     expect(requests).toBeGreaterThan(0);
     while (roomy.producer.pump()) network.settle();
@@ -182,32 +192,33 @@ describe('an exchange', () => {
     const lengths = [20_000, 100, 30_000, 50];
     for (const length of lengths) writer.publish(FRAME_LAST, length);
     const sent: Uint8Array[] = [];
+    let accept: ((connection: Connection) => ConnectionListener) | undefined;
     const network: Network = {
-      connect: async (_address, listener) => {
-        const send = (message: Uint8Array): boolean => {
-          sent.push(Uint8Array.from(message));
-          listener.onDrain();
-          return true;
-        };
-        queueMicrotask(() => queueMicrotask(() => listener.onMessage(encodeAccepted(1_000_000))));
-        return { remote: 'peer', pendingBytes: 0, send, close: () => undefined, destroy: () => undefined };
+      connect: () => Promise.reject(new Error('nobody connects')),
+      listen: async (address, listener) => {
+        accept = listener;
+        return { address, close: async () => undefined };
       },
-      listen: () => Promise.reject(new Error('nobody listens')),
     };
-    const direct = new ExchangePair({ network });
-    await direct.openProducer({
-      layout,
-      outgoing: [{ name: 'channel', ring, taskManager: 'peer', address: { host: 'peer', port: 1 }, wake: () => undefined }],
-    });
+    const direct = new ExchangePair({ network, creditBytes: 1_000_000 });
+    await direct.start();
+    direct.openProducer({ layout, outgoing: [{ name: 'channel', ring, taskManager: 'consumer', wake: () => undefined }] });
+    const send = (message: Uint8Array): boolean => {
+      sent.push(Uint8Array.from(message));
+      listener?.onDrain();
+      return true;
+    };
+    const listener = accept?.({ remote: 'peer', pendingBytes: 0, send, close: () => undefined, destroy: () => undefined });
+    listener?.onMessage(hello({ creditBytes: 1_000_000 }));
     const found = sent.slice(1).map((message) => rawBufferOver(message).readInt32LE(4));
     expect(found).toEqual(lengths);
   });
 
   it('is closed with its service', async () => {
-    pair.openConsumer();
-    await pair.openProducer();
+    pair.openProducer();
+    await pair.openConsumer();
     pair.network.settle();
-    await pair.consumer.close();
+    await pair.producer.close();
     pair.network.settle();
     expect(pair.network.connections.every(({ isClosed }) => isClosed)).toBe(true);
     expect([pair.failures.producer, pair.failures.consumer]).toEqual([[], []]);

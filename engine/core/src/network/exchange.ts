@@ -45,10 +45,10 @@ export class Exchange {
     this.onEnd = onEnd;
     const common = { environment, attempt, token, layout, onFailure: (error: MillstreamError) => this.fail(error) };
     this.senders = [...Map.groupBy(outgoing, ({ taskManager }) => taskManager)].map(
-      ([peer, channels]) => new ExchangeSender({ ...common, peer, channels, address: (channels[0] as OutgoingChannel).address }),
+      ([peer, channels]) => new ExchangeSender({ ...common, peer, channels }),
     );
     this.receivers = [...Map.groupBy(incoming, ({ taskManager }) => taskManager)].map(
-      ([peer, channels]) => new ExchangeReceiver({ ...common, peer, channels }),
+      ([peer, channels]) => new ExchangeReceiver({ ...common, peer, channels, address: (channels[0] as IncomingChannel).address }),
     );
   }
 
@@ -58,19 +58,19 @@ export class Exchange {
   }
 
   connect(): void {
-    for (const sender of this.senders) sender.connect();
+    for (const receiver of this.receivers) receiver.connect();
   }
 
-  /** Takes the connection of a producer of this attempt, or says why not. */
-  accept(connection: Connection, hello: Hello): ExchangeReceiver | string {
+  /** Takes the connection of a consumer of this attempt, or says why not. */
+  accept(connection: Connection, hello: Hello): ExchangeSender | string {
     const token = Buffer.from(hello.token);
     if (token.length !== this.token.length || !timingSafeEqual(token, this.token)) return 'the token is not that of the attempt';
-    const receiver = this.receivers.find(({ peer }) => peer === hello.producer);
-    if (receiver === undefined) return `no channel from TaskManager '${hello.producer}' is expected here`;
-    const objection = receiver.objection(hello.channels);
+    const sender = this.senders.find(({ peer }) => peer === hello.consumer);
+    if (sender === undefined) return `no channel to TaskManager '${hello.consumer}' is expected here`;
+    const objection = sender.objection(hello.channels);
     if (objection !== undefined) return objection;
-    receiver.accept(connection, hello.channels);
-    return receiver;
+    sender.accept(connection, hello);
+    return sender;
   }
 
   /** Moves what can be moved. True if anything was. */

@@ -1,22 +1,36 @@
 /**
- * The transport between two slots of one process: encoded batches and control elements in a shared-memory ring.
- * The sender encodes when there is room, so a refused batch costs nothing. Frames larger than a slot are sent piece by piece.
+ * The transport between two slots of one process, and to the relay to another process: encoded batches and control elements in a
+ * shared-memory ring. The sender encodes when there is room, so a refused batch costs nothing. Frames larger than a slot are sent piece
+ * by piece.
+ *
+ *     announced: barrier before frame 7               captured: frames 4, 5, 6, where they lie
+ *        ring    │ 4 │ 5 │ 6 │ 7 │                    held: frames that had to make room for others before the barrier
+ *
+ * Invariants: 1. an announced barrier comes out of `poll` between the frames of its place, unless a newer one was announced before that;
+ * 2. what is captured was not polled before the capture began, and lies before the barrier; each frame once, in order.
  */
 import type { BatchDecoder } from '../codec/batch-decoder.js';
 import type { BatchEncoder } from '../codec/batch-encoder.js';
 import { ByteWriter } from '../common/bytes.js';
-import { MillstreamError } from '../common/errors.js';
-import { allocateRawBuffer, type RawBuffer } from '../common/raw-buffer.js';
-import type { InputChannel, Transport } from './channel.js';
-import { type ControlElement, RecordBatch, type StreamElement } from './element.js';
-import { FRAME_CONTROL, FRAME_LAST, FRAME_MORE, type RingReader, type RingWriter } from './ring.js';
+import type { Capture, InputChannel, Transport } from './channel.js';
+import type { ControlElement, RecordBatch, StreamElement } from './element.js';
+import { RecordBatch as Batch } from './element.js';
+import { CONTROL_BYTES, type Frame, FrameDecoder, isFrameKept, readControl, writeControl } from './frame.js';
+import {
+  type Announcement,
+  FRAME_CONTROL,
+  FRAME_LAST,
+  FRAME_MORE,
+  type PlacedAnnouncement,
+  type RingReader,
+  type RingWriter,
+} from './ring.js';
 
-const WATERMARK = 1;
-const IDLE = 2;
-const BARRIER = 3;
-const END = 4;
-const SAVEPOINT_BARRIER = 5;
-const CONTROL_BYTES = 24;
+/**
+ * What a receiver may hold to make room in its ring for frames before a barrier, about: as much as can be on its way between two
+ * processes. Beyond that they come as fast as they are processed.
+ */
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
 export class RingSender implements Transport {
   private readonly ring: RingWriter;
@@ -25,7 +39,7 @@ export class RingSender implements Transport {
   private readonly out = new ByteWriter(16);
   /** The rest of a frame that is larger than a slot: bytes [sent, out.length). */
   private sent = -1;
-  private spare: RecordBatch | undefined = new RecordBatch();
+  private spare: RecordBatch | undefined = new Batch();
   /** Bytes that went through; for metrics. */
   bytesOut = 0;
 
@@ -40,7 +54,7 @@ export class RingSender implements Transport {
   }
 
   takeSpare(): RecordBatch {
-    const spare = this.spare ?? new RecordBatch();
+    const spare = this.spare ?? new Batch();
     this.spare = undefined;
     return spare;
   }
@@ -85,118 +99,171 @@ export class RingSender implements Transport {
 
   offerControl(element: ControlElement): boolean {
     if (!this.hasCredit()) return false;
-    const slot = this.ring.next();
-    let first = 0;
-    let second = 0;
-    let kind = END;
-    if (element.type === 'watermark') {
-      kind = WATERMARK;
-      first = element.watermark;
-    } else if (element.type === 'idle') {
-      kind = IDLE;
-      first = element.idle ? 1 : 0;
-    } else if (element.type === 'barrier') {
-      kind = element.savepoint === true ? SAVEPOINT_BARRIER : BARRIER;
-      first = element.epoch;
-      second = element.completed;
-    }
-    slot.writeDoubleLE(kind, 0);
-    slot.writeDoubleLE(first, 8);
-    slot.writeDoubleLE(second, 16);
+    writeControl(element, this.ring.next());
     if (this.ring.publish(FRAME_CONTROL, CONTROL_BYTES)) this.wakeConsumer();
     return true;
   }
+
+  announce(announcement: Announcement, overtakes: boolean): boolean {
+    if (!overtakes && !this.pushRest()) return false;
+    this.ring.announce(announcement);
+    this.wakeConsumer();
+    return true;
+  }
+
+  unsent(frames: Frame[]): void {
+    if (this.sent >= 0) frames.push({ kind: FRAME_LAST, bytes: new Uint8Array(this.out.buffer.subarray(this.sent, this.out.length)) });
+  }
+}
+
+/** A capture in progress. */
+interface RingCapture {
+  readonly epoch: number;
+  readonly frames: Frame[];
+  /** The place of the first frame that has not been looked at. */
+  next: number;
+  isComplete: boolean;
 }
 
 export class RingReceiver implements InputChannel {
   private readonly ring: RingReader;
-  private readonly decoder: BatchDecoder;
+  private readonly frames: FrameDecoder;
   private readonly wakeProducer: () => void;
-  private batch: RecordBatch | undefined = new RecordBatch();
-  /** The pieces of a frame larger than a slot. */
-  private pieces: RawBuffer = allocateRawBuffer(0);
-  private pieceBytes = 0;
+  /** Before all frames of the ring: restored, or taken out of it to make room. */
+  private held: Frame[] = [];
+  private heldBytes = 0;
+  /** The newest barrier that was announced, until it is polled. */
+  private barrier: PlacedAnnouncement | undefined;
+  private unheard: Announcement | undefined;
+  private capturing: RingCapture | undefined;
   bytesIn = 0;
 
   constructor(ring: RingReader, decoder: BatchDecoder, wakeProducer: () => void) {
     this.ring = ring;
-    this.decoder = decoder;
+    this.frames = new FrameDecoder(decoder);
     this.wakeProducer = wakeProducer;
   }
 
   poll(): StreamElement | undefined {
+    if (this.held.length > 0) {
+      const element = this.pollHeld();
+      if (element !== undefined) return element;
+    }
     const ring = this.ring;
     for (;;) {
       const payload = ring.peek();
+      this.listen();
+      if (this.barrier !== undefined && ring.tail === this.barrier.place) return this.passBarrier(this.barrier);
       if (payload === undefined) return undefined;
-      if (ring.kind === FRAME_CONTROL) {
-        const element = readControl(payload);
-        this.release();
-        return element;
-      }
+      if (this.capturing !== undefined) this.captureAvailable(this.capturing);
       this.bytesIn += ring.length;
-      if (ring.kind === FRAME_LAST && this.pieceBytes === 0) {
-        const batch = this.decode(payload, ring.length);
-        this.release();
-        return batch;
-      }
-      this.gather(payload, ring.length);
-      const last = ring.kind === FRAME_LAST;
+      const element = this.frames.accept(ring.kind, payload, ring.length);
       this.release();
-      if (last) {
-        const batch = this.decode(this.pieces, this.pieceBytes);
-        this.pieceBytes = 0;
-        this.pieces = allocateRawBuffer(0);
-        return batch;
-      }
+      if (element !== undefined) return element;
     }
+  }
+
+  private pollHeld(): StreamElement | undefined {
+    for (let frame = this.held.shift(); frame !== undefined; frame = this.held.shift()) {
+      this.heldBytes -= frame.bytes.length;
+      const element = this.frames.acceptFrame(frame);
+      if (element !== undefined) return element;
+    }
+    return undefined;
+  }
+
+  private passBarrier({ epoch, completed, overtakeInMs }: PlacedAnnouncement): StreamElement {
+    if (this.capturing !== undefined) this.captureAvailable(this.capturing);
+    this.barrier = undefined;
+    return { type: 'barrier', epoch, completed, overtakeInMs };
+  }
+
+  private listen(): void {
+    const news = this.ring.news();
+    if (news === undefined) return;
+    this.barrier = news;
+    this.unheard = news;
+  }
+
+  announced(): Announcement | undefined {
+    this.listen();
+    const { unheard } = this;
+    this.unheard = undefined;
+    return unheard;
+  }
+
+  pollBarrier(): ControlElement | undefined {
+    if (this.held.length > 0) return undefined;
+    const payload = this.ring.peek();
+    this.listen();
+    const isBarrier = payload !== undefined && this.ring.kind === FRAME_CONTROL && readControl(payload).type === 'barrier';
+    return isBarrier || this.barrier?.place === this.ring.tail ? (this.poll() as ControlElement) : undefined;
   }
 
   recycle(batch: RecordBatch): void {
-    batch.clear();
-    this.batch = batch;
+    this.frames.recycle(batch);
   }
 
-  private decode(bytes: RawBuffer, length: number): RecordBatch {
-    const batch = this.batch ?? new RecordBatch();
-    this.batch = undefined;
-    batch.count = this.decoder.decode(bytes, 0, length, batch.values, batch.timestamps);
-    return batch;
+  restore(frames: readonly Frame[]): void {
+    this.held.push(...frames);
+    for (const { bytes } of frames) this.heldBytes += bytes.length;
   }
 
-  private gather(payload: RawBuffer, length: number): void {
-    if (this.pieces.length < this.pieceBytes + length) {
-      const larger = allocateRawBuffer(Math.max(this.pieces.length * 2, this.pieceBytes + length));
-      this.pieces.copy(larger, 0, 0, this.pieceBytes);
-      this.pieces = larger;
+  // ---- capture
+
+  beginCapture(epoch: number, frames: Frame[]): Capture {
+    const pieces = this.frames.gathered();
+    if (pieces !== undefined) frames.push({ kind: FRAME_MORE, bytes: pieces });
+    for (const frame of this.held) if (isFrameKept(frame)) frames.push(frame);
+    const capture: RingCapture = { epoch, frames, next: this.ring.tail, isComplete: false };
+    this.capturing = capture;
+    this.goOnCapturing();
+    return capture;
+  }
+
+  goOnCapturing(): void {
+    const { capturing } = this;
+    if (capturing === undefined) return;
+    this.listen();
+    this.captureAvailable(capturing);
+    // What is still to come needs room that does not depend on how fast records are processed.
+    while (this.isBehind(capturing) && this.heldBytes < HELD_BYTES_MAX && this.hold()) this.captureAvailable(capturing);
+  }
+
+  endCapture(epoch: number): void {
+    if (this.capturing?.epoch === epoch) this.capturing = undefined;
+  }
+
+  private captureAvailable(capture: RingCapture): void {
+    const { ring, barrier } = this;
+    const isPlaced = barrier !== undefined && barrier.epoch >= capture.epoch;
+    for (let offset = (capture.next - ring.tail) | 0; offset < ring.count; offset++) {
+      if (isPlaced && capture.next === barrier.place) break;
+      const frame = ring.copyAt(offset);
+      if (isFrameKept(frame)) capture.frames.push(frame);
+      capture.next = (capture.next + 1) | 0;
     }
-    payload.copy(this.pieces, this.pieceBytes, 0, length);
-    this.pieceBytes += length;
+    if (!isPlaced || capture.next !== barrier.place) return;
+    capture.isComplete = true;
+    this.capturing = undefined;
+  }
+
+  /** The barrier's place is known, and frames before it are still to come. */
+  private isBehind(capture: RingCapture): boolean {
+    return !capture.isComplete && this.barrier !== undefined && this.barrier.epoch >= capture.epoch;
+  }
+
+  /** Moves the oldest frame out of the ring. False if there is none. */
+  private hold(): boolean {
+    if (this.ring.count === 0) return false;
+    const frame = this.ring.copyAt(0);
+    this.held.push(frame);
+    this.heldBytes += frame.bytes.length;
+    this.release();
+    return true;
   }
 
   private release(): void {
     if (this.ring.release()) this.wakeProducer();
-  }
-}
-
-function readControl(payload: RawBuffer): ControlElement {
-  const kind = payload.readDoubleLE(0);
-  const first = payload.readDoubleLE(8);
-  switch (kind) {
-    case WATERMARK:
-      return { type: 'watermark', watermark: first };
-    case IDLE:
-      return { type: 'idle', idle: first === 1 };
-    case BARRIER:
-      return { type: 'barrier', epoch: first, completed: payload.readDoubleLE(16) };
-    case SAVEPOINT_BARRIER:
-      return { type: 'barrier', epoch: first, completed: payload.readDoubleLE(16), savepoint: true };
-    case END:
-      return { type: 'end' };
-    default:
-      throw new MillstreamError(
-        'INTERNAL',
-        `Cannot read a control frame of kind ${kind} from a ring. This is a defect of Millstream; please report it.`,
-      );
   }
 }

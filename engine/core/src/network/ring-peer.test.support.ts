@@ -8,14 +8,12 @@ export interface RingPeerData {
   readonly role: 'producer' | 'consumer';
   readonly memory: SharedArrayBuffer;
   readonly layout: RingLayout;
-  /** Two words: the producer sleeps on 0, the consumer on 1. */
+  /** Two words: the producer sleeps on 0, the consumer on 1; a third, if there is one, is not 0 when the producer is dead. */
   readonly words: SharedArrayBuffer;
   readonly seed: number;
   readonly frames: number;
   /** Of 1000 frames, so many are followed by a pause. */
   readonly pauses: number;
-  /** The consumer gives up after so long without a frame, ms. */
-  readonly quietMs: number;
 }
 
 /** What a consumer found. */
@@ -63,10 +61,14 @@ class Sleeper {
     Atomics.notify(this.words, 1 - this.mine);
   }
 
-  /** Until the peer wakes it; false after `timeoutMs`. */
-  async sleep(seen: number, timeoutMs: number): Promise<boolean> {
-    const waiting = Atomics.waitAsync(this.words, this.mine, seen, timeoutMs);
-    return !waiting.async || (await waiting.value) !== 'timed-out';
+  isPeerDead(): boolean {
+    return this.words.length > 2 && Atomics.load(this.words, 2) !== 0;
+  }
+
+  /** Until somebody wakes it. */
+  async sleep(seen: number): Promise<void> {
+    const waiting = Atomics.waitAsync(this.words, this.mine, seen);
+    if (waiting.async) await waiting.value;
   }
 }
 
@@ -79,7 +81,7 @@ async function produce(data: RingPeerData): Promise<void> {
     for (let sent = 0; sent < size; ) {
       const seen = sleeper.seen();
       if (ring.room() === 0) {
-        await sleeper.sleep(seen, data.quietMs);
+        await sleeper.sleep(seen);
         continue;
       }
       const length = Math.min(size - sent, ring.slotBytes);
@@ -101,9 +103,12 @@ async function consume(data: RingPeerData): Promise<RingPeerResult> {
   let wholeChecksum = 0;
   while (frames < data.frames) {
     const seen = sleeper.seen();
+    // Before looking for a frame: a dead producer publishes no more.
+    const isPeerDead = sleeper.isPeerDead();
     const slot = ring.peek();
     if (slot === undefined) {
-      if (!(await sleeper.sleep(seen, data.quietMs))) break;
+      if (isPeerDead) break;
+      await sleeper.sleep(seen);
       continue;
     }
     for (let at = 0; at < ring.length; at++) checksum = mix(checksum, slot[at] as number);

@@ -9,16 +9,22 @@
  *
  * Invariants: 1. only the producer writes `head`, only the consumer `tail`; both only grow (mod 2^32); 2. a slot belongs to the
  * consumer from the store of `head` to the store of `tail`; 3. nothing waits here: who finds no room or no frame comes back after a
- * wake-up of the other side.
+ * wake-up of the other side; 4. of announcements the newest counts, and no frame from its place on is published before it.
  */
 import { invariant } from '../common/errors.js';
-import { type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
+import { allocateRawBuffer, type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
 
 export const FRAME_LAST = 1;
 export const FRAME_MORE = 2;
 export const FRAME_CONTROL = 3;
 
 const HEAD = 0;
+/** Counts announcements, twice each: odd while one is being written. */
+const NEWS = 1;
+/** The announcement: its place, then its numbers, each as two words. */
+const NEWS_PLACE = 2;
+const NEWS_NUMBERS = 4;
+const NEWS_WORDS = 6;
 /** A cache line apart, so that the two sides do not invalidate each other's line with every store. */
 const TAIL = 16;
 const HEADER_BYTES = 128;
@@ -32,6 +38,20 @@ export interface RingLayout {
   readonly slotBytes: number;
 }
 
+/** A barrier, told ahead of the frames before it. */
+export interface Announcement {
+  readonly epoch: number;
+  /** The last checkpoint that is known to be complete. */
+  readonly completed: number;
+  /** When it may overtake what is before it, ms from now. */
+  readonly overtakeInMs: number;
+}
+
+/** An announcement with its place: that of the first frame after it, counted as `head` is. */
+export interface PlacedAnnouncement extends Announcement {
+  readonly place: number;
+}
+
 /** Shared memory for one ring. */
 export function allocateRing(layout: RingLayout): SharedArrayBuffer {
   return new SharedArrayBuffer(HEADER_BYTES + layout.slots * (layout.slotBytes + SLOT_HEADER_BYTES));
@@ -43,6 +63,8 @@ class RingSide {
   protected readonly control: Int32Array;
   protected readonly headers: Int32Array[] = [];
   protected readonly payloads: RawBuffer[] = [];
+  protected readonly numbers: Float64Array = new Float64Array(NEWS_WORDS / 2);
+  protected readonly numberWords: Int32Array = new Int32Array(this.numbers.buffer);
 
   constructor(memory: SharedArrayBuffer, layout: RingLayout) {
     invariant(
@@ -84,13 +106,25 @@ export class RingWriter extends RingSide {
     Atomics.store(this.control, HEAD, this.head);
     return Atomics.load(this.control, TAIL) === before;
   }
+
+  /** Announces a barrier in front of the next frame, or at `place`. The consumer may be asleep. */
+  announce({ epoch, completed, overtakeInMs }: Announcement, place: number = this.head): void {
+    const { control, numbers, numberWords } = this;
+    numbers.set([epoch, completed, overtakeInMs]);
+    Atomics.add(control, NEWS, 1);
+    Atomics.store(control, NEWS_PLACE, place);
+    for (let word = 0; word < NEWS_WORDS; word++) Atomics.store(control, NEWS_NUMBERS + word, numberWords[word] as number);
+    Atomics.add(control, NEWS, 1);
+  }
 }
 
 /** The consumer's side. */
 export class RingReader extends RingSide {
-  private tail = 0;
+  /** The place of the oldest frame. */
+  tail = 0;
   kind = 0;
   length = 0;
+  private newsSeen = 0;
 
   /** The oldest frame's payload (`kind` and `length` are set), undefined if there is none. It stays until `release`. */
   peek(): RawBuffer | undefined {
@@ -100,6 +134,34 @@ export class RingReader extends RingSide {
     this.kind = header[0] as number;
     this.length = header[1] as number;
     return this.payloads[at] as RawBuffer;
+  }
+
+  /** The newest announcement, once. To be asked after `peek`: then no frame from its place on has been shown. */
+  news(): PlacedAnnouncement | undefined {
+    const { control, numbers, numberWords } = this;
+    const count = Atomics.load(control, NEWS);
+    if (count === this.newsSeen || (count & 1) === 1) return undefined;
+    const place = Atomics.load(control, NEWS_PLACE);
+    for (let word = 0; word < NEWS_WORDS; word++) numberWords[word] = Atomics.load(control, NEWS_NUMBERS + word);
+    // The producer is writing the next one, which replaces it.
+    if (Atomics.load(control, NEWS) !== count) return undefined;
+    this.newsSeen = count;
+    const [epoch = 0, completed = 0, overtakeInMs = 0] = numbers;
+    return { epoch, completed, overtakeInMs, place };
+  }
+
+  /** Frames that are there. */
+  get count(): number {
+    return (Atomics.load(this.control, HEAD) - this.tail) | 0;
+  }
+
+  /** A copy of the frame `offset` after the oldest; only if `offset` < `count`. */
+  copyAt(offset: number): { readonly kind: number; readonly bytes: RawBuffer } {
+    const at = ((this.tail + offset) >>> 0) % this.slots;
+    const header = this.headers[at] as Int32Array;
+    const bytes = allocateRawBuffer(header[1] as number);
+    (this.payloads[at] as RawBuffer).copy(bytes, 0, 0, bytes.length);
+    return { kind: header[0] as number, bytes };
   }
 
   /**

@@ -36,6 +36,7 @@ export function buildJobGraph(plan: Plan, settings: Partial<JobGraphSettings> = 
     vertices: Object.freeze(vertices),
     edges: Object.freeze(edges),
     structuralHash: plan.structuralHash,
+    ...(plan.slotResources !== undefined && { slotResources: plan.slotResources }),
   });
 }
 

@@ -5,7 +5,16 @@
 import type { ClassRegistry } from '../codec/class-registry.js';
 import type { OnError, OperatorImplementation } from '../operators/operator.js';
 import type { EdgeDraft, NodeDraft } from './draft.js';
-import { type EdgeFunctions, edgeKey, type JobProgram, type PlainValue, type Plan, type PlanEdge, type PlanNode } from './plan.js';
+import {
+  type EdgeFunctions,
+  edgeKey,
+  type JobProgram,
+  type PlainValue,
+  type Plan,
+  type PlanEdge,
+  type PlanNode,
+  type SlotResources,
+} from './plan.js';
 import { frozenPlainValue, structuralHash } from './structural-hash.js';
 import { validatePlan } from './validate-plan.js';
 
@@ -18,6 +27,8 @@ export interface JobDescription {
   /** Checked options; see config/options. */
   readonly options: { readonly [key: string]: PlainValue };
   readonly classes?: ClassRegistry | undefined;
+  /** By slot-sharing group. */
+  readonly slotResources?: ReadonlyMap<string, SlotResources> | undefined;
 }
 
 /** Freezes a job's description; throws INVALID_PLAN or DUPLICATE_UID if it is no job. */
@@ -28,11 +39,14 @@ export function buildPlan(description: JobDescription): JobProgram {
   const names = description.classes?.names() ?? [];
   const hasClasses = names.length > 0;
   const classes = hasClasses ? Object.freeze(names) : undefined;
+  const groups = [...(description.slotResources ?? [])].sort(([left], [right]) => (left < right ? -1 : 1));
+  const slotResources = groups.length > 0 ? Object.freeze(Object.fromEntries(groups)) : undefined;
   const plan: Plan = Object.freeze({
     jobName: description.jobName,
     nodes: Object.freeze(nodes),
     parameters,
     options: Object.freeze({ ...description.options }),
+    ...(slotResources !== undefined && { slotResources }),
     ...(classes !== undefined && { classes }),
     structuralHash: structuralHash({ nodes: nodes.map(hashedNode), parameters, classes }),
   });

@@ -7,6 +7,7 @@
  */
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.js';
 import type { Plan, PlanEdge, PlanNode } from './plan.js';
+import { describeResources } from './slot-resources.js';
 import { canonicalJson } from './structural-hash.js';
 import { displayName } from './vertex-name.js';
 
@@ -58,7 +59,7 @@ export function explainJobGraph(graph: JobGraph): string {
   const vertices = graph.vertices.length === 1 ? '1 vertex' : `${graph.vertices.length} vertices`;
   const lines = [`Job graph of "${graph.jobName}": ${vertices}, ${count(operators, 'operator')}, structural hash ${graph.structuralHash}`];
   for (const vertex of graph.vertices) {
-    lines.push(`[${numbers.get(vertex.id)}] ${vertex.name}  [${vertexDetails(vertex)}]`);
+    lines.push(`[${numbers.get(vertex.id)}] ${vertex.name}  [${vertexDetails(vertex, graph)}]`);
     lines.push(
       ...vertex.chain.map(
         (member) => `     ${'  '.repeat(depthOf(vertex, member.parent))}${displayName(member.node)}${detailsOf(member.node)}`,
@@ -69,9 +70,11 @@ export function explainJobGraph(graph: JobGraph): string {
   return `${lines.join('\n')}\n`;
 }
 
-function vertexDetails(vertex: JobVertex): string {
+function vertexDetails(vertex: JobVertex, { slotResources }: JobGraph): string {
   const group = vertex.slotSharingGroup === 'default' ? '' : `, slot sharing group ${vertex.slotSharingGroup}`;
-  return `parallelism ${vertex.parallelism}, max parallelism ${vertex.maxParallelism}${group}`;
+  const resources = slotResources?.[vertex.slotSharingGroup];
+  const each = resources === undefined ? '' : `, ${describeResources(resources)} per slot`;
+  return `parallelism ${vertex.parallelism}, max parallelism ${vertex.maxParallelism}${group}${each}`;
 }
 
 function depthOf(vertex: JobVertex, parent: number): number {

@@ -1,5 +1,5 @@
 /** The job graph: nodes chained into vertices (Flink's rules), edges between vertices. Plain data. */
-import type { Partitioning, PlainValue, PlanNode } from './plan.js';
+import type { Partitioning, PlainValue, PlanNode, SlotResources } from './plan.js';
 
 /** One operator inside a chain. Operators are in topological order; the first is the head. */
 export interface ChainedNode {
@@ -48,4 +48,6 @@ export interface JobGraph {
   readonly vertices: readonly JobVertex[];
   readonly edges: readonly JobEdge[];
   readonly structuralHash: string;
+  /** What each slot of a slot-sharing group takes; absent where no group says so. */
+  readonly slotResources?: { readonly [group: string]: SlotResources };
 }

@@ -51,6 +51,13 @@ export interface PlanNode {
   readonly config: { readonly [name: string]: PlainValue };
 }
 
+/** What a slot takes of its TaskManager. */
+export interface SlotResources {
+  readonly cpuCores: number;
+  /** Bytes of JavaScript heap. */
+  readonly heapBytes: number;
+}
+
 /** Settings of the job that are not per node. Options have Flink's keys; see config/options. */
 export interface Plan {
   readonly jobName: string;
@@ -60,6 +67,8 @@ export interface Plan {
   readonly parameters: { readonly [name: string]: string };
   /** Option key → value, as set by the program; command line options override them before the plan is frozen. */
   readonly options: { readonly [key: string]: PlainValue };
+  /** What each slot of a slot-sharing group takes, by the group's name; absent where no group says so. */
+  readonly slotResources?: { readonly [group: string]: SlotResources };
   /** The names of the registered classes, sorted; absent if there are none. */
   readonly classes?: readonly string[];
   /** Over nodes, edges, parameters and classes. 16 hexadecimal digits. */

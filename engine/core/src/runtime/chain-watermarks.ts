@@ -82,6 +82,24 @@ export class ChainWatermarks {
     return true;
   }
 
+  /** Passes on what waits at operators that fire nothing, though outputs are full. Stops at the first that may. */
+  passOn(operators: readonly TaskOperator[]): void {
+    for (const operator of operators) {
+      if (isSettled(operator)) continue;
+      if (operator.operator?.advanceEventTime !== undefined) return;
+      operator.watermarkDone = operator.watermarkIn;
+      this.watermarkFrom(operator, operator.watermarkIn);
+      this.settleIdle(operator);
+    }
+    this.pending = false;
+    this.interrupted = false;
+  }
+
+  /** Nothing has begun of what is pending, and only the first operator has something to process. */
+  isUnbegun(operators: readonly TaskOperator[]): boolean {
+    return !this.interrupted && operators.every((operator, index) => index === 0 || isSettled(operator));
+  }
+
   /** Operators that were restored as finished have had the last watermark; those behind them need it. */
   finish(operators: readonly TaskOperator[]): void {
     for (const operator of operators) {

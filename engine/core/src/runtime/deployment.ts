@@ -4,12 +4,14 @@
  */
 
 import type { RestoredSubtask } from '../checkpoint/redistribute.js';
+import type { StateBytes } from '../checkpoint/snapshot.js';
 import { BatchDecoder } from '../codec/batch-decoder.js';
 import { type BatchCodecOptions, BatchEncoder } from '../codec/batch-encoder.js';
 import type { Schema } from '../codec/schema.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Random } from '../common/random.js';
 import { type ChainControl, OutputChannel } from '../network/channel.js';
+import { FrameDecoder, FrameEncoder } from '../network/frame.js';
 import { LocalChannel } from '../network/local-channel.js';
 import { createPartitionWriter, type PartitionWriter } from '../network/partition-writer.js';
 import { allocateRing, type RingLayout, RingReader, RingWriter } from '../network/ring.js';
@@ -17,6 +19,7 @@ import { RingReceiver, RingSender } from '../network/ring-channel.js';
 import { channelName, consumersOf, producersOf } from '../network/topology.js';
 import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.js';
 import type { EdgeFunctions, JobProgram } from '../plan/plan.js';
+import type { GateChannel } from './input-gate.js';
 
 /** A subtask and the slot that runs it. */
 export interface SubtaskPlacement {
@@ -31,6 +34,8 @@ export interface SubtaskRestore {
   readonly operators: { readonly [operatorId: string]: OperatorRestore };
   /** All operators of the vertex had finished: there is nothing to do any more. */
   readonly finished: boolean;
+  /** Each encoded by `encodeChannelState`: together they hold what was on its way to the subtask. Absent: nothing was. */
+  readonly channelStates?: readonly StateBytes[];
 }
 
 export interface OperatorRestore {
@@ -104,10 +109,11 @@ export class ChannelFactory {
     return memory;
   }
 
-  private localChannel(name: string): LocalChannel {
+  private localChannel(edge: JobEdge, name: string): LocalChannel {
     let channel = this.local.get(name);
     if (channel === undefined) {
-      channel = new LocalChannel(this.program.classes);
+      const codec = this.codecOptions(edge);
+      channel = new LocalChannel(this.program.classes, new FrameEncoder(codec), () => FrameDecoder.of(codec));
       this.local.set(name, channel);
     }
     return channel;
@@ -124,11 +130,13 @@ export class ChannelFactory {
   outputs(edge: JobEdge, from: number, control: ChainControl): OutputChannel[] {
     const producer = vertexOf(this.graph, edge.fromVertex);
     const consumer = vertexOf(this.graph, edge.toVertex);
-    const options = { producer: edge.fromOperator, overflowBytesMax: this.setting.recordOutputMax, registry: this.program.classes };
+    const frames = new FrameEncoder(this.codecOptions(edge));
+    const common = { producer: edge.fromOperator, overflowBytesMax: this.setting.recordOutputMax, registry: this.program.classes, frames };
     return consumersOf(edge.partitioning, producer.parallelism, consumer.parallelism, from).map((to) => {
       const name = channelName(edge.id, from, to);
+      const options = { ...common, name };
       const ring = this.ringFor(edge, name);
-      if (ring === undefined) return new OutputChannel(this.localChannel(name), control, options);
+      if (ring === undefined) return new OutputChannel(this.localChannel(edge, name), control, options);
       const encoder = new BatchEncoder(this.codecOptions(edge));
       const wake = this.isLocal(edge.toVertex, to) ? () => undefined : () => this.wakePeer(edge.toVertex, to);
       return new OutputChannel(new RingSender(new RingWriter(ring, this.setting.ring), encoder, wake), control, options);
@@ -136,16 +144,18 @@ export class ChannelFactory {
   }
 
   /** The receiving ends of an edge for one consumer. */
-  inputs(edge: JobEdge, to: number): (LocalChannel | RingReceiver)[] {
+  inputs(edge: JobEdge, to: number): GateChannel[] {
+    const { input } = edge;
+    const frames = new FrameEncoder(this.codecOptions(edge));
     const producer = vertexOf(this.graph, edge.fromVertex);
     const consumer = vertexOf(this.graph, edge.toVertex);
     return producersOf(edge.partitioning, producer.parallelism, consumer.parallelism, to).map((from) => {
       const name = channelName(edge.id, from, to);
       const ring = this.ringFor(edge, name);
-      if (ring === undefined) return this.localChannel(name);
+      if (ring === undefined) return { channel: this.localChannel(edge, name), input, name, frames };
       const decoder = new BatchDecoder(this.codecOptions(edge));
       const wake = this.isLocal(edge.fromVertex, from) ? () => undefined : () => this.wakePeer(edge.fromVertex, from);
-      return new RingReceiver(new RingReader(ring, this.setting.ring), decoder, wake);
+      return { channel: new RingReceiver(new RingReader(ring, this.setting.ring), decoder, wake), input, name, frames };
     });
   }
 

@@ -1,19 +1,22 @@
 /** Alignment of barriers over several channels. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { InputChannel } from '../network/channel.js';
 import type { StreamElement } from '../network/element.js';
-import { InputGate } from './input-gate.js';
+import { FrameEncoder } from '../network/frame.js';
+import { LocalChannel } from '../network/local-channel.js';
+import { type GateChannel, InputGate } from './input-gate.js';
 
 /** A channel of scripted elements; watermarks stand for records, since they are as easily told apart. */
-class ScriptedChannel implements InputChannel {
+class ScriptedChannel extends LocalChannel {
   readonly elements: StreamElement[] = [];
 
-  poll(): StreamElement | undefined {
+  override poll(): StreamElement | undefined {
     return this.elements.shift();
   }
+}
 
-  recycle(): void {}
+function gateChannel(channel: ScriptedChannel): GateChannel {
+  return { channel, input: 0, name: '', frames: new FrameEncoder({}) };
 }
 
 interface Delivered {
@@ -33,10 +36,7 @@ interface Run {
 function run(scripts: readonly (readonly number[])[], turns: readonly number[], align: boolean): Run {
   const channels = scripts.map(() => new ScriptedChannel());
   const waiting = scripts.map((script) => [...script]);
-  const gate = new InputGate(
-    channels.map((channel) => ({ channel, input: 0 as const })),
-    align,
-  );
+  const gate = new InputGate(channels.map(gateChannel), align);
   const epochs = scripts.map(() => 0);
   const result: Run = { delivered: [], aligned: [], gate };
   const empty = (): void => {
@@ -44,7 +44,7 @@ function run(scripts: readonly (readonly number[])[], turns: readonly number[], 
       const channel = gate.polled;
       if ('type' in element && element.type === 'barrier') {
         epochs[channel] = element.epoch;
-        const barrier = gate.barrier(element);
+        const barrier = gate.barrier(element, 0);
         if (barrier !== undefined) result.aligned.push({ ...barrier, after: result.delivered.length });
       } else result.delivered.push({ channel, epoch: epochs[channel] as number });
     }
@@ -122,13 +122,13 @@ describe('an aligning gate', () => {
 
   it('does not let a blocked channel hide the others, and takes turns', () => {
     const channels = [new ScriptedChannel(), new ScriptedChannel(), new ScriptedChannel()];
-    const gate = new InputGate(channels.map((channel) => ({ channel, input: 0 as const })));
+    const gate = new InputGate(channels.map(gateChannel));
     for (const channel of channels) for (let i = 0; i < 2; i++) channel.elements.push({ type: 'watermark', watermark: i });
     const polled = Array.from({ length: 7 }, () => (gate.poll() === undefined ? -1 : gate.polled));
     expect(polled).toEqual([0, 1, 2, 0, 1, 2, -1]);
     channels[1]?.elements.push({ type: 'barrier', epoch: 1, completed: 0 });
     gate.poll();
-    expect(gate.barrier({ epoch: 1, completed: 0 })).toBeUndefined();
+    expect(gate.barrier({ type: 'barrier', epoch: 1, completed: 0 }, 0)).toBeUndefined();
     expect(gate.isAligning).toBe(true);
     for (const channel of channels) channel.elements.push({ type: 'watermark', watermark: 9 });
     expect(Array.from({ length: 3 }, () => (gate.poll() === undefined ? -1 : gate.polled))).toEqual([2, 0, -1]);

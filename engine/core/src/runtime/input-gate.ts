@@ -1,20 +1,42 @@
 /**
  * The inputs of a task: takes turns among its channels, and aligns barriers: a channel that delivered the barrier is not read until all
- * have, so that the snapshot lies between the same records everywhere.
+ * have, so that the snapshot lies between the same records everywhere. A barrier that may overtake ends that waiting when its time has
+ * come: what then lies before it in the channels is captured, and becomes part of the snapshot.
  *
  *     channel 0  ··· r r r ║          blocked
- *     channel 1  ··· r r r r r r ║    read on
+ *     channel 1  ··· r r r r r r ║    read on, or captured
  *
  * Invariants: 1. at most one epoch is being aligned; a barrier of a newer epoch replaces it (the older was given up); 2. every channel
- * sends each barrier once, also after its end of data.
+ * sends each barrier once, also after its end of data; 3. once an epoch has overtaken, its barriers block nothing.
  */
-import type { InputChannel } from '../network/channel.js';
-import type { StreamElement } from '../network/element.js';
+import type { Capture, InputChannel } from '../network/channel.js';
+import type { ControlElement, RecordBatch, StreamElement } from '../network/element.js';
+import type { Frame, FrameEncoder } from '../network/frame.js';
+import type { Announcement } from '../network/ring.js';
 import type { Barrier } from './task-options.js';
 
 export interface GateChannel {
   readonly channel: InputChannel;
   readonly input: 0 | 1;
+  /** Names the channel in checkpoints that hold what was on its way. */
+  readonly name: string;
+  /** Encodes what was taken out of the channel and not processed yet. */
+  readonly frames: FrameEncoder;
+}
+
+/** What lies before a barrier in one channel, being copied. */
+export interface ChannelCapture {
+  /** Index of the channel. */
+  readonly index: number;
+  readonly capture: Capture;
+}
+
+/** A barrier that was announced. */
+interface Heard {
+  readonly epoch: number;
+  completed: number;
+  /** Monotonic, ms. */
+  overtakeAt: number;
 }
 
 export class InputGate {
@@ -28,6 +50,10 @@ export class InputGate {
 
   private readonly align: boolean;
   private delivered = 0;
+  /** The newest announced barrier, until it was answered. */
+  private heard: Heard | undefined;
+  /** The newest epoch that was answered. */
+  private answered = 0;
 
   /** `align` false: channels are read on while others lack the barrier (at-least-once). */
   constructor(channels: readonly GateChannel[], align = true) {
@@ -52,10 +78,23 @@ export class InputGate {
     return undefined;
   }
 
-  /** Takes a barrier of channel `polled`; returns the barrier once all channels have delivered it. */
-  barrier(barrier: Barrier): Barrier | undefined {
-    const { epoch, completed, savepoint } = barrier;
-    if (epoch < this.aligning) return undefined;
+  /** A barrier that is a channel's next element: for a task that takes no records now. */
+  pollBarrier(): ControlElement | undefined {
+    for (const [at, { channel }] of this.channels.entries()) {
+      if (this.blocked[at]) continue;
+      const element = channel.pollBarrier();
+      if (element === undefined) continue;
+      this.polled = at;
+      return element;
+    }
+    return undefined;
+  }
+
+  /** Takes a barrier of channel `polled`; returns the barrier once all channels have delivered it. `now`: monotonic, ms. */
+  barrier(barrier: ControlElement & { readonly type: 'barrier' }, now: number): Barrier | undefined {
+    const { epoch, completed, savepoint, overtakeInMs } = barrier;
+    if (epoch < this.aligning || epoch <= this.answered) return undefined;
+    if (overtakeInMs !== undefined) this.hear({ epoch, completed, overtakeInMs }, now);
     if (epoch > this.aligning) {
       this.release();
       this.aligning = epoch;
@@ -65,7 +104,14 @@ export class InputGate {
     if (this.align) this.blocked[this.polled] = true;
     if (this.delivered < this.channels.length) return undefined;
     this.release();
-    return { epoch, completed: this.completed, ...(savepoint === true && { savepoint }) };
+    this.answered = epoch;
+    const overtakeAt = overtakeInMs === undefined ? undefined : this.heard?.overtakeAt;
+    return {
+      epoch,
+      completed: this.completed,
+      ...(savepoint === true && { savepoint }),
+      ...(overtakeAt !== undefined && { overtakeAt }),
+    };
   }
 
   private release(): void {
@@ -76,5 +122,60 @@ export class InputGate {
   /** An alignment is under way: idleness clocks stand still. */
   get isAligning(): boolean {
     return this.align && this.delivered > 0;
+  }
+
+  // ---- barriers that may overtake
+
+  /** Looks for barriers that were announced. */
+  listen(now: number): void {
+    for (const { channel } of this.channels) {
+      const announced = channel.announced();
+      if (announced !== undefined) this.hear(announced, now);
+    }
+  }
+
+  private hear({ epoch, completed, overtakeInMs }: Announcement, now: number): void {
+    if (epoch <= this.answered || epoch < (this.heard?.epoch ?? 0)) return;
+    if (this.heard?.epoch !== epoch) this.heard = { epoch, completed, overtakeAt: Number.POSITIVE_INFINITY };
+    this.heard.completed = Math.max(this.heard.completed, completed);
+    this.heard.overtakeAt = Math.min(this.heard.overtakeAt, now + overtakeInMs);
+  }
+
+  /** Of the newest barrier that was announced; 0: none was. */
+  get announcedEpoch(): number {
+    return this.heard?.epoch ?? 0;
+  }
+
+  /** When the barrier that was announced may overtake, monotonic ms; Infinity if there is none. */
+  get overtakeAt(): number {
+    return this.align && this.heard !== undefined && this.heard.epoch > this.answered ? this.heard.overtakeAt : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The announced barrier overtakes what lies before it, `rest` included: records of a batch of channel `polled` that have not been
+   * processed. `watermark`: the combined one, if no operator has seen it; then every channel had promised it. `captures` gets an entry for
+   * each channel with something before the barrier.
+   */
+  overtake(
+    watermark: number | undefined,
+    rest: { readonly batch: RecordBatch; readonly from: number } | undefined,
+    captures: ChannelCapture[],
+  ): Barrier {
+    const { epoch, completed, overtakeAt } = this.heard as Heard;
+    this.channels.forEach(({ channel, frames: encoder }, index) => {
+      const frames: Frame[] = [];
+      if (watermark !== undefined) encoder.add({ type: 'watermark', watermark }, 0, frames);
+      if (this.aligning === epoch && this.blocked[index] === true) {
+        captures.push({ index, capture: { epoch, frames, isComplete: true } });
+        return;
+      }
+      if (rest !== undefined && index === this.polled) encoder.add(rest.batch, rest.from, frames);
+      captures.push({ index, capture: channel.beginCapture(epoch, frames) });
+    });
+    this.release();
+    this.aligning = epoch;
+    this.answered = epoch;
+    this.completed = Math.max(this.completed, completed);
+    return { epoch, completed: this.completed, overtakeAt };
   }
 }

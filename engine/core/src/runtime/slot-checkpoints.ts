@@ -22,23 +22,26 @@ import { describeFailure } from './failure-description.js';
 import { LateStateFile } from './late-state-file.js';
 import { encodeValue } from './operator-state.js';
 import type { FromSlot } from './slot-messages.js';
-import { type KeyedPart, type OperatorPart, SnapshotWriter, type StateFileWriter } from './snapshot-writer.js';
+import { type ChannelPart, type KeyedPart, type OperatorPart, SnapshotWriter, type StateFileWriter } from './snapshot-writer.js';
 import type { Task } from './task.js';
 import type { BuiltTask } from './task-builder.js';
 import type { TaskOperator } from './task-operator.js';
-import type { Barrier } from './task-options.js';
+import type { Barrier, InFlightElements } from './task-options.js';
 
 /** Rows serialised between two looks at the clock. */
 const SLICE_ROWS = 500;
 /** How long a turn may serialise, ms: short against a turn's work, so that records go on. */
 const SLICE_MS = 2;
 
+/** What is in a state file. */
+export type StatePart = 'keyed' | 'state' | 'channels';
+
 /** Makes the writer of a state file of an operator. `part` and `savepoint`: see `StateFileId`. */
 export type CreateStateFile = (
   task: Task,
   operatorId: string,
   epoch: number,
-  part: 'keyed' | 'state',
+  part: StatePart,
   savepoint: string | undefined,
 ) => StateFileWriter;
 
@@ -94,14 +97,14 @@ export class SlotCheckpoints {
     return place;
   }
 
-  private createFile(task: Task, operatorId: string, { epoch, savepoint }: Barrier, part: 'keyed' | 'state'): StateFileWriter {
+  private createFile(task: Task, operatorId: string, { epoch, savepoint }: Barrier, part: StatePart): StateFileWriter {
     const create = this.options.stateFile as CreateStateFile;
     if (savepoint !== true) return create(task, operatorId, epoch, part, undefined);
     return new LateStateFile(this.savepoint(epoch).promise.then((directory) => create(task, operatorId, epoch, part, directory)));
   }
 
   /** Called by a task between two elements: begins its snapshot. */
-  barrier(task: Task, barrier: Barrier): void {
+  barrier(task: Task, barrier: Barrier, inFlight: Promise<InFlightElements> | undefined): void {
     if (barrier.epoch <= this.abortedEpoch) return;
     const entry = this.tasks.find(({ built }) => built.task === task) as TaskSnapshots;
     if (entry.running !== undefined) {
@@ -120,7 +123,8 @@ export class SlotCheckpoints {
         throw chainFailure(operator.index, -1, error);
       }
     }
-    entry.running = new SnapshotWriter(barrier.epoch, keyed, operators);
+    const channels = inFlight === undefined ? undefined : this.channelPart(task, barrier, inFlight);
+    entry.running = new SnapshotWriter(barrier.epoch, keyed, operators, channels);
   }
 
   private operatorPart(entry: TaskSnapshots, operator: TaskOperator, barrier: Barrier): OperatorPart {
@@ -140,6 +144,13 @@ export class SlotCheckpoints {
       stateFile,
       committables,
     };
+  }
+
+  /** What was on its way is written when all of it is there; it is named by the first operator. */
+  private channelPart(task: Task, barrier: Barrier, inFlight: Promise<InFlightElements>): ChannelPart {
+    const operatorId = (task.operators[0] as TaskOperator).node.id;
+    const create = this.options.stateFile === undefined ? undefined : () => this.createFile(task, operatorId, barrier, 'channels');
+    return { operatorId, state: inFlight, create };
   }
 
   private keyedPart(entry: TaskSnapshots, operator: TaskOperator, barrier: Barrier): KeyedPart {

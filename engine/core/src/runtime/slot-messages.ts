@@ -7,7 +7,7 @@
  *        │ ◀─────────────────────── deployed │
  *        │ start ────────────────────────▶ │ runs
  *        │ assign, noMoreSplits ◀─▶ requestSplit
- *        │ trigger(n) ───────────────────▶ │ sources emit barrier n
+ *        │ trigger(n) ───────────────────▶ │ sources emit barrier n; to drain, they end first
  *        │ ◀──────────────── acknowledged(n) │ once per subtask
  *        │ complete(n) ──────────────────▶ │ commits
  *        │ ◀─────────────────── committed(n) │
@@ -38,6 +38,10 @@ export interface SlotPlan {
   readonly restore: { readonly [vertexId: string]: { readonly [subtask: number]: SubtaskRestore } };
   /** Sample the longest delay of the slot's loop every ms. */
   readonly sampleDelays: boolean;
+  /** What its thread is limited to; undefined: as its machine says. */
+  readonly heapBytes: number | undefined;
+  /** Whether copies of state files are made on the machine, and read after a restart. */
+  readonly localState: { readonly writes: boolean; readonly reads: boolean };
 }
 
 /** What the slots of an attempt on one machine share. */
@@ -50,7 +54,10 @@ export interface SlotMemory {
   readonly wakeIndexes: readonly number[];
 }
 
-export interface SlotDeployment extends SlotPlan, SlotMemory {}
+export interface SlotDeployment extends SlotPlan, SlotMemory {
+  /** Where copies of the run's state files lie on this machine; undefined: nowhere. */
+  readonly localStateDirectory: string | undefined;
+}
 
 export type ToSlot =
   | { readonly type: 'deploy'; readonly deployment: SlotDeployment }
@@ -72,6 +79,10 @@ export type ToSlot =
       readonly completed: number;
       /** Where a savepoint goes. */
       readonly savepoint: string | undefined;
+      /** Sources end as at the end of their input, and the barrier comes after it. */
+      readonly drain: boolean;
+      /** The barrier may overtake elements after so long, ms; undefined: never. */
+      readonly overtakeAfterMs: number | undefined;
     }
   | { readonly type: 'complete'; readonly epoch: number; readonly kind: CheckpointKind }
   | { readonly type: 'abort'; readonly epoch: number }

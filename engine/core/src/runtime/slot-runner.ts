@@ -6,8 +6,11 @@
  *
  * Invariants: 1. messages that come during the deployment are handled after it, in order; 2. what is being opened is closed after it.
  */
+import { type ChannelFrame, channelFramesFor, decodeChannelState } from '../checkpoint/channel-state.js';
 import { FileSystems } from '../checkpoint/file-systems.js';
+import type { StateBytes } from '../checkpoint/snapshot.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
+import type { StorageSettings } from '../checkpoint/storage-options.js';
 import { isCodeGenerationAllowed } from '../codec/generated-function.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
@@ -18,6 +21,7 @@ import type { JobProgram } from '../plan/plan.js';
 import { collectImplementation } from './collect-sink.js';
 import { DelaySampler } from './delay-sampler.js';
 import { ChannelFactory } from './deployment.js';
+import { type LocalState, openLocalState } from './local-state-of-slot.js';
 import type { ProgramArtifact } from './program-artifact.js';
 import { serializeError } from './serialize-error.js';
 import { Slot } from './slot.js';
@@ -47,6 +51,8 @@ export interface SlotSurroundings {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly entropy: Entropy;
+  /** How this process reaches stores; undefined: as their environment says. */
+  readonly storage: StorageSettings | undefined;
   readonly send: (message: FromSlot) => void;
   /** Throws PROGRAM_CHANGED, PROGRAM_FAILED, GRAPH_DIFFERS. */
   readonly evaluate: (artifact: ProgramArtifact) => Promise<JobProgram>;
@@ -59,6 +65,7 @@ export class SlotRunner {
   private readonly surroundings: SlotSurroundings;
   private readonly artifact: ProgramArtifact;
   private slot: Slot | undefined;
+  private local: LocalState | undefined;
   private wakeWord: Int32Array = new Int32Array(new SharedArrayBuffer(4));
   private wakeIndex = 0;
   private sampler: DelaySampler | undefined;
@@ -92,11 +99,13 @@ export class SlotRunner {
       return;
     }
     this.slot?.handle(message);
+    if (message.type === 'complete') this.local?.completed(message);
     if (message.type === 'start') this.driving = this.drive();
     this.wakeSelf();
   }
 
   private send(message: FromSlot): void {
+    if (message.type === 'acknowledged') this.local?.acknowledged(message.snapshot);
     this.surroundings.send(message);
   }
 
@@ -109,7 +118,7 @@ export class SlotRunner {
     this.wakeWord = new Int32Array(deployment.wakeWords);
     this.wakeIndex = deployment.wakeIndexes[deployment.slot] as number;
     const program = await this.surroundings.evaluate(this.artifact);
-    const storage = await this.openStorage(deployment.checkpointDirectory);
+    const storage = await this.openStorage(deployment);
     const slot = new Slot({
       clock: this.surroundings.clock,
       send: (message) => this.send(message),
@@ -135,12 +144,14 @@ export class SlotRunner {
     this.send({ type: 'deployed' });
   }
 
-  private async openStorage(directory: string | undefined): Promise<CheckpointStorage | undefined> {
+  private async openStorage(deployment: SlotDeployment): Promise<CheckpointStorage | undefined> {
+    const directory = deployment.checkpointDirectory;
     if (directory === undefined) return undefined;
-    const { disk, clock, entropy } = this.surroundings;
-    const files = new FileSystems({ disk, clock, random: seededRandom(entropy.seed()) });
+    const { disk, clock, entropy, storage } = this.surroundings;
+    this.local = await openLocalState(deployment, disk);
+    const files = new FileSystems({ disk, clock, random: seededRandom(entropy.seed()), options: storage ?? {} });
     await files.open(directory);
-    return new CheckpointStorage(files, directory);
+    return new CheckpointStorage(files, directory, this.local?.copies);
   }
 
   private async buildTasks(
@@ -187,9 +198,10 @@ export class SlotRunner {
             finished: restore?.finished ?? false,
             supplied: (nodeId) => this.supplied(program, nodeId),
             restore: restore?.operators,
+            channelFrames: await restoredChannels(restore?.channelStates ?? [], storage),
             readState: async (chain) => await (storage as CheckpointStorage).readChain(chain),
             requestSplit: () => this.send({ type: 'requestSplit', vertexId: vertex.id, subtask: place.subtaskIndex }),
-            onBarrier: (task, barrier) => slot.barrier(task, barrier),
+            onBarrier: (task, barrier, inFlight) => slot.barrier(task, barrier, inFlight),
             onEnd: (task) => slot.taskEnded(task),
             onFailure: (task: Task, error) => slot.taskFailed(task, error),
             wakeSlot: () => this.wakeSelf(),
@@ -252,4 +264,13 @@ export class SlotRunner {
   fail(error: unknown): void {
     this.send({ type: 'failed', error: serializeError(error), position: undefined });
   }
+}
+
+/** What was on its way to a subtask, by channel. */
+async function restoredChannels(
+  states: readonly StateBytes[],
+  storage: CheckpointStorage | undefined,
+): Promise<Map<string, ChannelFrame[]>> {
+  const decoded = states.map(async (state) => decodeChannelState(await (storage as CheckpointStorage).readBytes(state)));
+  return channelFramesFor(await Promise.all(decoded));
 }

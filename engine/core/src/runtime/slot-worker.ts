@@ -6,6 +6,7 @@
  */
 import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
+import type { StorageSettings } from '../checkpoint/storage-options.js';
 import { systemClock } from '../common/clock.js';
 import { nodeDisk } from '../common/node-disk.js';
 import { systemEntropy } from '../common/random.js';
@@ -14,7 +15,10 @@ import type { ToSlot } from './slot-messages.js';
 import { type DrivenSlot, SlotRunner } from './slot-runner.js';
 
 /** What a thread is told: which program the next slot runs, then that slot's messages. */
-export type ToSlotThread = ToSlot | { readonly type: 'load'; readonly artifact: ProgramArtifact };
+export type ToSlotThread =
+  | ToSlot
+  /** `storage`: how this process reaches stores; undefined: as their environment says. */
+  | { readonly type: 'load'; readonly artifact: ProgramArtifact; readonly storage: StorageSettings | undefined };
 
 /** How long turns may follow each other before the event loop gets its say, ms. */
 const LOOP_MS = 10;
@@ -70,6 +74,7 @@ parentPort?.on('message', (message: ToSlotThread) => {
       clock: systemClock,
       disk: nodeDisk,
       entropy: systemEntropy,
+      storage: message.storage,
       send: (answer) => parentPort?.postMessage(answer),
       evaluate: async (artifact) => await evaluateArtifact(artifact),
       drive,

@@ -18,7 +18,7 @@ import { type CreateStateFile, SlotCheckpoints } from './slot-checkpoints.js';
 import type { FromSlot, RecordPosition, TaskMetrics, ToSlot } from './slot-messages.js';
 import type { Task } from './task.js';
 import type { BuiltTask } from './task-builder.js';
-import type { Barrier } from './task-options.js';
+import type { Barrier, InFlightElements } from './task-options.js';
 
 export interface SlotOptions {
   readonly clock: Clock;
@@ -102,6 +102,7 @@ export class Slot {
     const now = this.options.clock.monotonic();
     let wait = Number.POSITIVE_INFINITY;
     for (const built of this.tasks) {
+      wait = Math.min(wait, built.task.overtakeIn());
       // A task without room in its outputs does nothing at all: whoever makes room wakes the slot.
       if (!built.task.isBlocked) {
         wait = Math.min(wait, built.task.nextTimer() - this.options.clock.now());
@@ -157,10 +158,15 @@ export class Slot {
         for (const built of this.tasks) if (built.task.options.vertexId === message.vertexId) built.source?.align(message.maxWatermark);
         break;
       case 'trigger': {
-        const { epoch, completed, kind, savepoint } = message;
+        const { epoch, completed, kind, savepoint, drain, overtakeAfterMs } = message;
         if (kind === 'savepoint') this.checkpoints.savepointTo(epoch, savepoint);
-        const barrier: Barrier = { epoch, completed, ...(kind === 'savepoint' && { savepoint: true }) };
-        for (const built of this.tasks) if (built.source !== undefined) built.task.trigger(barrier);
+        const barrier: Barrier = {
+          epoch,
+          completed,
+          ...(kind === 'savepoint' && { savepoint: true }),
+          ...(overtakeAfterMs !== undefined && { overtakeAt: this.options.clock.monotonic() + overtakeAfterMs }),
+        };
+        for (const built of this.tasks) if (built.source !== undefined) built.task.trigger(barrier, drain);
         break;
       }
       case 'complete':
@@ -188,8 +194,8 @@ export class Slot {
   }
 
   /** Called by a task between two elements: begins its snapshot. */
-  barrier(task: Task, barrier: Barrier): void {
-    this.checkpoints.barrier(task, barrier);
+  barrier(task: Task, barrier: Barrier, inFlight: Promise<InFlightElements> | undefined): void {
+    this.checkpoints.barrier(task, barrier, inFlight);
   }
 
   // ---- end and failure

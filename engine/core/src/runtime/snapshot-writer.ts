@@ -5,7 +5,9 @@
  *     barrier: begin ─▶ step … step (between records) ─▶ files finished, committables durable ─▶ acknowledged
  */
 
-import type { KeyedStateFile, OperatorSubtaskSnapshot } from '../checkpoint/snapshot.js';
+import { type ChannelState, encodeChannelState } from '../checkpoint/channel-state.js';
+import { INLINE_STATE_BYTES_MAX, type KeyedStateFile, type OperatorSubtaskSnapshot, type StateBytes } from '../checkpoint/snapshot.js';
+import { lengthOf } from '../checkpoint/state-bytes.js';
 import type { KeyedSnapshot, KeyedStateBackend } from '../state/backend.js';
 
 /** Writes one state file; made by the checkpoint storage. */
@@ -38,6 +40,15 @@ export interface OperatorPart {
   readonly committables: Promise<readonly Uint8Array[]> | undefined;
 }
 
+/** What was on its way in the subtask's channels, for snapshots of barriers that overtake. */
+export interface ChannelPart {
+  /** Whose part of the snapshot names it. */
+  readonly operatorId: string;
+  readonly state: Promise<ChannelState>;
+  /** Makes the file of what is too large for the metadata; undefined: nothing is stored. */
+  readonly create: (() => StateFileWriter) | undefined;
+}
+
 export interface SnapshotResult {
   readonly operators: { [operatorId: string]: OperatorSubtaskSnapshot };
   readonly writtenBytes: number;
@@ -49,15 +60,18 @@ export class SnapshotWriter {
   readonly epoch: number;
   private readonly keyed: readonly KeyedPart[];
   private readonly operators: readonly OperatorPart[];
+  private readonly channels: ChannelPart | undefined;
+  private channelFile: StateFileWriter | undefined;
   private at = 0;
   private aborted = false;
   /** Set when committables could not be made durable: output is lost, and the task must fail. */
   outputLost = false;
 
-  constructor(epoch: number, keyed: readonly KeyedPart[], operators: readonly OperatorPart[]) {
+  constructor(epoch: number, keyed: readonly KeyedPart[], operators: readonly OperatorPart[], channels?: ChannelPart) {
     this.epoch = epoch;
     this.keyed = keyed;
     this.operators = operators;
+    this.channels = channels;
   }
 
   /** Serialises about `rows` rows; true when all keyed state has been serialised. */
@@ -79,7 +93,7 @@ export class SnapshotWriter {
     for (const part of this.operators) {
       const committables = await this.committablesOf(part);
       const file = await part.stateFile?.finish();
-      writtenBytes += file?.length ?? 0;
+      writtenBytes += file?.length ?? lengthOf(part.snapshot.operatorState);
       operators[part.operatorId] = {
         ...part.snapshot,
         ...(file !== undefined && { operatorState: { file } }),
@@ -95,7 +109,24 @@ export class SnapshotWriter {
       const snapshot = operators[part.operatorId] as OperatorSubtaskSnapshot;
       operators[part.operatorId] = { ...snapshot, keyedChain: chain };
     }
+    writtenBytes += await this.finishChannels(operators);
     return { operators, writtenBytes, chains };
+  }
+
+  /** Adds what was on its way; returns the bytes written. */
+  private async finishChannels(operators: { [operatorId: string]: OperatorSubtaskSnapshot }): Promise<number> {
+    if (this.channels === undefined) return 0;
+    const { operatorId, state, create } = this.channels;
+    const bytes = encodeChannelState(await state);
+    if (bytes === undefined || this.aborted) return 0;
+    let channelState: StateBytes = { inline: bytes };
+    if (create !== undefined && bytes.length > INLINE_STATE_BYTES_MAX) {
+      this.channelFile = create();
+      this.channelFile.write(bytes);
+      channelState = { file: await this.channelFile.finish() };
+    }
+    operators[operatorId] = { ...(operators[operatorId] as OperatorSubtaskSnapshot), channelState };
+    return bytes.length;
   }
 
   private async committablesOf(part: OperatorPart): Promise<readonly Uint8Array[]> {
@@ -114,6 +145,7 @@ export class SnapshotWriter {
     for (const part of this.keyed) part.backend.abort(this.epoch);
     for (const part of this.keyed) await part.file.abort();
     for (const part of this.operators) await part.stateFile?.abort();
+    await this.channelFile?.abort();
   }
 
   get isAborted(): boolean {

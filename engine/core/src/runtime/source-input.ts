@@ -14,6 +14,9 @@ import type { CompiledChain, SplitTime } from './chain.js';
 
 /** Records asked for at once. */
 const POLL_RECORDS = 1024;
+/** Where fewer than these take a slice, so few slices are asked for at once: a barrier waits for the batch that is being run. */
+const SLOW_RECORDS = 256;
+const SLOW_SLICES = 4;
 
 class SplitState implements SplitTime, WatermarkOutput {
   maxTimestamp = Number.NEGATIVE_INFINITY;
@@ -199,6 +202,19 @@ export class SourceInput {
     return 'records';
   }
 
+  /**
+   * Runs the rest of the current batch whatever the control says: the reader's position is behind it, and a barrier that overtakes cannot be.
+   * 'unfinished': the deadline has passed; 'full': `hasRoom` says that outputs hold enough.
+   */
+  finishBatch(control: { stop: boolean }, deadline: number, hasRoom: () => boolean): 'done' | 'unfinished' | 'full' {
+    while (this.pending && this.options.clock.monotonic() < deadline) {
+      if (!hasRoom()) return 'full';
+      control.stop = false;
+      this.run(control, deadline, 0);
+    }
+    return this.pending ? 'unfinished' : 'done';
+  }
+
   private poll(): PollStatus {
     if (this.ended) return 'end';
     if (this.waiting || this.held) return 'nothing';
@@ -208,7 +224,7 @@ export class SourceInput {
     batch.hasTimestamps = false;
     batch.generate = undefined;
     batch.splitFinished = false;
-    const status = this.options.reader.poll(batch, POLL_RECORDS);
+    const status = this.options.reader.poll(batch, this.stride < SLOW_RECORDS ? this.stride * SLOW_SLICES : POLL_RECORDS);
     if (status === 'end') this.ended = true;
     if (status === 'nothing') this.await();
     if (status === 'records') {

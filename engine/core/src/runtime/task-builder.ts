@@ -7,6 +7,7 @@ import type { Disk } from '../common/disk.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Source, SourceSplit } from '../connector/source.js';
 import type { OutputChannel } from '../network/channel.js';
+import type { Frame } from '../network/frame.js';
 import type { OnError, Operator, OperatorImplementation } from '../operators/operator.js';
 import type { ChainedNode, JobEdge, JobVertex } from '../plan/job-graph.js';
 import { edgeKey, type JobProgram } from '../plan/plan.js';
@@ -28,7 +29,7 @@ import { SinkOperator } from './sink-operator.js';
 import { SourceInput } from './source-input.js';
 import { Task } from './task.js';
 import { type TaskEnvironment, TaskOperator } from './task-operator.js';
-import type { Barrier } from './task-options.js';
+import type { TaskOptions } from './task-options.js';
 import { TimestampsOperator } from './timestamps-operator.js';
 
 export interface TaskBuilderOptions {
@@ -48,8 +49,10 @@ export interface TaskBuilderOptions {
   readonly restore: { readonly [operatorId: string]: OperatorRestore } | undefined;
   /** Reads and verifies the files of `restore`. */
   readonly readState: (chain: OperatorRestore['keyedChains'][number]) => Promise<readonly KeyedSnapshotFile[]>;
+  /** What was on its way to the subtask, by channel. */
+  readonly channelFrames?: ReadonlyMap<string, readonly Frame[]> | undefined;
   readonly requestSplit: () => void;
-  readonly onBarrier: (task: Task, barrier: Barrier) => void;
+  readonly onBarrier: TaskOptions['onBarrier'];
   readonly onEnd: (task: Task) => void;
   readonly onFailure: (task: Task, error: unknown) => void;
   readonly wakeSlot: () => void;
@@ -251,12 +254,10 @@ class TaskBuilder {
   }
 
   private gate(edges: readonly JobEdge[]): InputGate {
-    return new InputGate(
-      edges.flatMap((edge) =>
-        this.options.channels.inputs(edge, this.options.subtaskIndex).map((channel) => ({ channel, input: edge.input })),
-      ),
-      this.options.alignBarriers,
-    );
+    const { channels, subtaskIndex, alignBarriers, channelFrames } = this.options;
+    const inputs = edges.flatMap((edge) => channels.inputs(edge, subtaskIndex));
+    for (const { channel, name } of inputs) channel.restore(channelFrames?.get(name) ?? []);
+    return new InputGate(inputs, alignBarriers);
   }
 
   private makeSource(chain: CompiledChain): SourceInput | undefined {

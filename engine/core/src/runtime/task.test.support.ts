@@ -1,7 +1,10 @@
 /** A task of scripted operators over scripted channels, on virtual time: for the tests of task and slot. */
 import { seededRandom } from '../common/random.js';
-import { type ChainControl, type InputChannel, OutputChannel, type Transport } from '../network/channel.js';
+import { type ChainControl, OutputChannel, type Transport } from '../network/channel.js';
 import { type ControlElement, RecordBatch, type StreamElement } from '../network/element.js';
+import { FrameEncoder } from '../network/frame.js';
+import { LocalChannel } from '../network/local-channel.js';
+import type { Announcement } from '../network/ring.js';
 import type { Budget, Operator, OperatorContext } from '../operators/operator.js';
 import type { PlanNode } from '../plan/plan.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
@@ -51,6 +54,13 @@ export class CreditTransport implements Transport {
   takeSpare(): RecordBatch {
     return new RecordBatch();
   }
+
+  announce({ epoch }: Announcement): boolean {
+    this.arrived.push(`barrier ${epoch} announced`);
+    return true;
+  }
+
+  unsent(): void {}
 }
 
 export function textOf(element: ControlElement): string {
@@ -67,14 +77,14 @@ export function textOf(element: ControlElement): string {
 }
 
 /** A channel that has all its elements at once. */
-export class ScriptedChannel implements InputChannel {
+export class ScriptedChannel extends LocalChannel {
   readonly elements: StreamElement[] = [];
 
-  poll(): StreamElement | undefined {
-    return this.elements.shift();
+  override poll(): StreamElement | undefined {
+    return this.elements.shift() ?? super.poll();
   }
 
-  recycle(): void {}
+  override recycle(): void {}
 
   records(...values: readonly unknown[]): this {
     const batch = new RecordBatch();
@@ -202,7 +212,7 @@ export class TaskRig {
     });
     const chain = generateChain({ name: 'rig', steps, control: this.control, recordsIn, checkEmitted: undefined });
     const gate = new InputGate(
-      this.inputs.map((channel) => ({ channel, input: 0 as const })),
+      this.inputs.map((channel) => ({ channel, input: 0 as const, name: '', frames: new FrameEncoder({}) })),
       options.alignBarriers ?? true,
     );
     this.task = new Task({

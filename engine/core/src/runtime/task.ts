@@ -12,10 +12,13 @@ import { type ControlElement, RecordBatch } from '../network/element.js';
 import type { Budget } from '../operators/operator.js';
 import type { WatermarkValve } from '../time/watermark-valve.js';
 import { chainFailure } from './chain-failure.js';
+import { ChainTimers } from './chain-timers.js';
 import { ChainWatermarks } from './chain-watermarks.js';
-import type { InputGate } from './input-gate.js';
+import type { ChannelCapture, InputGate } from './input-gate.js';
+import { RecordStride } from './record-stride.js';
 import type { SinkOperator } from './sink-operator.js';
 import type { CombinedWatermark, SourceInput } from './source-input.js';
+import { TaskBarriers } from './task-barriers.js';
 import type { TaskHooks, TaskOperator } from './task-operator.js';
 import type { Barrier, TaskOptions } from './task-options.js';
 import { TaskTimes } from './task-times.js';
@@ -27,8 +30,8 @@ const TURN_MS = 5;
  * event time in a millisecond, and windows that could have fired would pile up (docs/decisions/0010).
  */
 const WATERMARK_RECORDS = 16_384;
-/** Records run at once before the clock is asked again. */
-const STRIDE_MAX = 256;
+/** Of a channel's overflow: kept for what one more record emits when a source goes on though outputs are full. */
+const OVERFLOW_RESERVE_BYTES = 1024 * 1024;
 
 /** What a turn came to: 'ran' did something, 'idle' found nothing to do, 'blocked' waits for room in outputs, 'ended' has nothing left but barriers. */
 export type TurnResult = 'ran' | 'idle' | 'blocked' | 'ended';
@@ -45,9 +48,8 @@ export class Task implements TaskHooks {
   /** What is being run; of a source see `SourceInput.recordAt`. */
   batch: RecordBatch | undefined;
   private position = 0;
-  private stride = STRIDE_MAX;
-  private timersDue = false;
-  private timerNow = 0;
+  private readonly stride: RecordStride;
+  private readonly timers: ChainTimers;
   private readonly watermarks: ChainWatermarks;
   private finishing = false;
   private sourceEnded = false;
@@ -55,7 +57,9 @@ export class Task implements TaskHooks {
   private lastWatermarkAt = Number.NEGATIVE_INFINITY;
   private lastWatermarkRecords = 0;
   private readonly watermarkRecords: number;
-  private triggered: Barrier | undefined;
+  private readonly barriers: TaskBarriers;
+  /** The source is to end now; its barrier waits for that. */
+  private draining = false;
   private drainWanted = false;
   /** The last turn found no room in an output. */
   isBlocked = false;
@@ -66,9 +70,13 @@ export class Task implements TaskHooks {
     this.options = options;
     const { control, clock } = options;
     this.times = new TaskTimes(clock, options.activity);
-    this.watermarks = new ChainWatermarks(control, (operator) => {
+    this.stride = new RecordStride(clock);
+    this.barriers = new TaskBarriers(options);
+    const calling = (operator: TaskOperator): void => {
       this.active = operator.index;
-    });
+    };
+    this.watermarks = new ChainWatermarks(control, calling);
+    this.timers = new ChainTimers(control, clock, calling);
     if (options.finished) {
       this.sourceEnded = true;
       this.finishing = true;
@@ -83,15 +91,16 @@ export class Task implements TaskHooks {
   run(): TurnResult {
     const { control } = this.options;
     this.deadline = this.times.count() + TURN_MS;
+    const overtook = this.named(() => this.overtake());
     this.isBlocked = !this.drainOutputs();
     if (this.isBlocked) {
       this.times.blocked();
       this.times.setStalled(true);
-      return 'blocked';
+      return overtook ? 'ran' : 'blocked';
     }
     control.stop = false;
     this.times.setStalled(this.isInputClosed());
-    const result = this.namedTurn();
+    const result = this.named(() => this.turn(overtook));
     const isFull = control.stop && this.suspends === 0;
     this.times.turnEnded(isFull ? 'outputs' : result === 'ran' ? 'turn' : 'input');
     this.times.setStalled(isFull || this.isInputClosed());
@@ -104,10 +113,10 @@ export class Task implements TaskHooks {
   }
 
   /** Failures of operators that are not called by the chain (timers, watermarks, end of input) get their operator here. */
-  private namedTurn(): TurnResult {
+  private named<T>(work: () => T): T {
     this.active = -1;
     try {
-      return this.turn();
+      return work();
     } catch (error) {
       throw this.active < 0 ? error : chainFailure(this.active, -1, error);
     }
@@ -125,8 +134,8 @@ export class Task implements TaskHooks {
     return free;
   }
 
-  private turn(): TurnResult {
-    let ran = false;
+  private turn(overtook: boolean): TurnResult {
+    let ran = overtook;
     while (!this.turnOver()) {
       if (!this.finishInterrupted()) return this.interrupted();
       if (this.answerTrigger()) ran = true;
@@ -141,8 +150,7 @@ export class Task implements TaskHooks {
         ran = true;
         continue;
       }
-      if (this.suspends > 0) return ran ? 'ran' : 'idle';
-      if (!this.takeInput()) return ran ? 'ran' : 'idle';
+      if (!(this.suspends > 0 ? this.takeBarrier() : this.takeInput())) return ran ? 'ran' : 'idle';
       ran = true;
     }
     return 'ran';
@@ -163,7 +171,7 @@ export class Task implements TaskHooks {
    * send records or watermarks into one that is in the middle of its firings.
    */
   private finishInterrupted(): boolean {
-    if (this.timersDue && !this.fireProcessingTime()) return false;
+    if (this.timers.interrupted && !this.fireProcessingTime()) return false;
     if (this.watermarks.interrupted && !this.advanceWatermarks()) return false;
     if (this.drainWanted && !this.drain()) return false;
     if (!this.fireProcessingTime()) return false;
@@ -189,31 +197,14 @@ export class Task implements TaskHooks {
 
   private fireProcessingTime(): boolean {
     if (this.ended) return true;
-    if (!this.timersDue) {
-      const now = this.options.clock.now();
-      if (this.nextTimer() > now) return true;
-      this.timersDue = true;
-      this.timerNow = now;
-    }
-    for (const { operator, index } of this.operators) {
-      if (operator?.nextProcessingTime === undefined || operator.nextProcessingTime() > this.timerNow) continue;
-      this.active = index;
-      if (this.options.control.stop || operator.advanceProcessingTime?.(this.timerNow, this.budget) === false) return false;
-    }
+    if (!this.timers.fire(this.operators, this.budget)) return false;
     this.active = -1;
-    this.timersDue = false;
     return true;
   }
 
   /** The next processing-time timer, ms since 1970; Infinity if there is none. After the end of data none fires. */
   nextTimer(): number {
-    let next = Number.POSITIVE_INFINITY;
-    if (this.ended) return next;
-    for (const { operator } of this.operators) {
-      const time = operator?.nextProcessingTime?.();
-      if (time !== undefined && time < next) next = time;
-    }
-    return next;
+    return this.ended ? Number.POSITIVE_INFINITY : this.timers.next(this.operators);
   }
 
   // ---- input
@@ -238,11 +229,11 @@ export class Task implements TaskHooks {
     const batch = this.batch as RecordBatch;
     const gate = this.options.gate as InputGate;
     const entry = gate.channels[gate.polled] as InputGate['channels'][number];
-    const { clock, chain } = this.options;
-    const to = Math.min(batch.count, this.position + this.stride);
-    const before = this.stride < STRIDE_MAX ? clock.monotonic() : 0;
+    const { chain } = this.options;
+    const to = Math.min(batch.count, this.position + this.stride.records);
+    this.stride.begin();
     this.position = chain.runBatch(batch.values, batch.timestamps, this.position, to, entry.input);
-    this.adaptStride(before);
+    this.stride.ended(this.deadline);
     if (this.position === batch.count) {
       this.batch = undefined;
       entry.channel.recycle(batch);
@@ -250,24 +241,16 @@ export class Task implements TaskHooks {
     }
   }
 
-  /** Slow user functions: fewer records at once, so that a turn stays near its 5 ms. */
-  private adaptStride(before: number): void {
-    const now = this.options.clock.monotonic();
-    if (before === 0) {
-      if (now >= this.deadline) this.stride = 16;
-      return;
-    }
-    const elapsed = now - before;
-    if (elapsed > 2 && this.stride > 1) this.stride >>>= 1;
-    else if (elapsed < 0.2) this.stride = Math.min(STRIDE_MAX, this.stride * 2);
-  }
-
   private runSource(source: SourceInput): boolean {
     if (this.sourceEnded) return false;
     this.tickSource(source);
     if ((this.watermarks.pending && !this.advanceWatermarks()) || this.options.control.stop) return true;
     this.active = 0;
-    const status = source.run(this.options.control, this.deadline, this.triggered === undefined ? this.watermarkRecords : 0);
+    // What is half run is finished; a batch that is polled is in the reader's position.
+    const status =
+      this.draining && !source.inBatch
+        ? 'end'
+        : source.run(this.options.control, this.deadline, this.barriers.triggered === undefined ? this.watermarkRecords : 0);
     this.active = -1;
     for (const sink of this.sinks) sink.checkReady();
     if (status === 'end') {
@@ -314,8 +297,8 @@ export class Task implements TaskHooks {
         if (this.endedChannels === gate.channels.length) this.finishing = true;
         break;
       case 'barrier': {
-        const aligned = gate.barrier(element);
-        if (aligned !== undefined) this.triggered = aligned;
+        const aligned = gate.barrier(element, this.options.clock.monotonic());
+        if (aligned !== undefined) this.barriers.triggered = aligned;
         return;
       }
     }
@@ -369,18 +352,67 @@ export class Task implements TaskHooks {
 
   // ---- barriers
 
-  /** A source's barrier, from the coordinator. */
-  trigger(barrier: Barrier): void {
-    this.triggered = barrier;
+  /** A source's barrier, from the coordinator. `drain`: the source ends before it, whatever it could still read. */
+  trigger(barrier: Barrier, drain: boolean): void {
+    this.barriers.triggered = barrier;
+    if (drain) this.draining = true;
   }
 
   private answerTrigger(): boolean {
-    const barrier = this.triggered;
+    const barrier = this.barriers.triggered;
     if (barrier === undefined || this.options.source?.inBatch === true || this.options.control.stop) return false;
-    this.triggered = undefined;
-    this.options.onBarrier(this, barrier);
-    for (const channel of this.options.channels) channel.send({ type: 'barrier', ...barrier });
+    if (this.draining && !this.ended) return false;
+    this.barriers.triggered = undefined;
+    this.barriers.answer(this, barrier, []);
     return true;
+  }
+
+  /** Suspended, no record is taken: but a barrier that is next, and what a source still needs for it. */
+  private takeBarrier(): boolean {
+    const { gate, source } = this.options;
+    if (this.batch !== undefined) return false;
+    if (source !== undefined) return this.barriers.triggered !== undefined && source.inBatch && this.runSource(source);
+    const barrier = gate?.pollBarrier();
+    if (barrier !== undefined) this.takeControl(barrier);
+    return barrier !== undefined;
+  }
+
+  /** Lets a barrier overtake that has waited long enough, also while outputs are full. True if there was something to do. */
+  private overtake(): boolean {
+    const { gate, source, clock } = this.options;
+    const now = clock.monotonic();
+    gate?.listen(now);
+    const wentOn = this.barriers.goOn(now);
+    if (!this.barriers.mayOvertake(now) || this.timers.interrupted || this.draining) return wentOn;
+    const { triggered } = this.barriers;
+    if (this.watermarks.pending) this.watermarks.passOn(this.operators);
+    // A watermark that no operator has seen is still on its way; a source will give it again.
+    if (this.watermarks.pending && !this.watermarks.isUnbegun(this.operators)) return wentOn;
+    this.active = source === undefined ? -1 : 0;
+    const batch = source?.inBatch === true ? source.finishBatch(this.options.control, this.deadline, this.hasOverflowRoom) : 'done';
+    this.active = -1;
+    if (batch !== 'done') return wentOn || batch === 'unfinished';
+    const captures: ChannelCapture[] = [];
+    const rest = this.batch === undefined ? undefined : { batch: this.batch, from: this.position };
+    const barrier = triggered ?? (gate as InputGate).overtake(this.pendingWatermark(), rest, captures);
+    this.barriers.triggered = undefined;
+    this.barriers.answer(this, barrier, captures);
+    return true;
+  }
+
+  /** A combined watermark that no operator has seen; undefined if there is none. */
+  private pendingWatermark(): number | undefined {
+    const { watermarkIn, watermarkDone } = this.operators[0] as TaskOperator;
+    return watermarkIn > watermarkDone ? watermarkIn : undefined;
+  }
+
+  /** What a source emits beyond its outputs' room must not become too much for one of them. */
+  private readonly hasOverflowRoom = (): boolean =>
+    this.options.channels.every(({ overflowRoom }) => overflowRoom > OVERFLOW_RESERVE_BYTES);
+
+  /** When a barrier may overtake, ms from now; Infinity if none will. */
+  overtakeIn(): number {
+    return this.barriers.overtakeIn(this.options.clock.monotonic());
   }
 
   wake(): void {

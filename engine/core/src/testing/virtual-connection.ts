@@ -74,7 +74,7 @@ export class VirtualConnection implements Connection {
         `Cannot send a message of ${message.length} bytes to '${this.remote}': at most ${messageBytesMax} are allowed. Send it in parts.`,
       );
     }
-    // Not `slice`, which of a Buffer is no copy.
+    // `slice` of a Buffer copies nothing.
     this.outgoing.put(new Uint8Array(message));
     this.awaitsDrain ||= this.outgoing.pendingBytes >= pendingBytesMax;
     return this.outgoing.pendingBytes < pendingBytesMax;

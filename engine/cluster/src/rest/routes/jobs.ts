@@ -1,6 +1,7 @@
 /** Jobs as a whole. */
 import { MillstreamError } from 'millstream';
 import { Type } from 'typebox';
+import { checkAllowed } from '../allowed.js';
 import { READ, type RoutePlugin, SUBMIT } from '../route-plugin.js';
 import { empty, jobParameters as params } from '../schemas/common.js';
 import {
@@ -19,7 +20,7 @@ const tags = ['jobs'];
 const exceptionsQuery = Type.Object({ maxExceptions: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })) });
 const terminationQuery = Type.Object({ mode: Type.Optional(Type.String({ maxLength: 32, description: "'cancel'" })) });
 
-export const jobRoutes: RoutePlugin = async (app, { gateway }) => {
+export const jobRoutes: RoutePlugin = async (app, { gateway, cancel, rescale }) => {
   app.get('/jobs', { config: READ, schema: { tags, summary: 'Ids and states of all jobs', response: { 200: jobs } } }, async () => ({
     jobs: await gateway.jobs(),
   }));
@@ -40,6 +41,7 @@ export const jobRoutes: RoutePlugin = async (app, { gateway }) => {
         const message = `Cannot end a job by the mode ${JSON.stringify(mode)}: only 'cancel' is known. To end it with a savepoint, POST to /jobs/<job id>/stop.`;
         throw new MillstreamError('INVALID_REQUEST', message);
       }
+      checkAllowed(cancel, 'cancel jobs of this cluster', 'web.cancel.enable');
       await gateway.cancelJob(request.params.jobid);
       return await reply.code(202).send({});
     },
@@ -81,6 +83,7 @@ export const jobRoutes: RoutePlugin = async (app, { gateway }) => {
     '/jobs/:jobid/resource-requirements',
     { config: SUBMIT, schema: { tags, summary: 'Rescales a job', params, body: resourceRequirements, response: { 200: empty } } },
     async (request) => {
+      checkAllowed(rescale, 'rescale jobs of this cluster', 'web.rescale.enable');
       await gateway.updateResourceRequirements(request.params.jobid, request.body);
       return {};
     },

@@ -38,7 +38,8 @@ function withMembers<T extends MetricGroup>(group: T, text: string | undefined):
   return list === undefined ? group : { ...group, members: list };
 }
 
-export const metricRoutes: RoutePlugin = async (app, { gateway }) => {
+export const metricRoutes: RoutePlugin = async (app, options) => {
+  const { gateway } = options;
   app.get(
     '/jobmanager/metrics',
     { config: READ, schema: { tags, summary: "The JobManager's metrics", querystring: selection, response: { 200: metrics } } },
@@ -92,7 +93,7 @@ export const metricRoutes: RoutePlugin = async (app, { gateway }) => {
         namesOf(query),
       ),
   );
-  await app.register(aggregatedMetricRoutes, { gateway, submit: false });
+  await app.register(aggregatedMetricRoutes, options);
 };
 
 const aggregatedMetricRoutes: RoutePlugin = async (app, { gateway }) => {

@@ -1,26 +1,26 @@
 /** Savepoints: taken, taken at the end of a job, disposed of. */
 import { MillstreamError } from 'millstream';
 import { Type } from 'typebox';
+import { checkAllowed } from '../allowed.js';
 import { ADMIN, READ, type RoutePlugin, SUBMIT } from '../route-plugin.js';
-import { jobParameters as params, triggerId, triggerParameters, triggerResponse } from '../schemas/common.js';
+import { jobParameters as params, pathText, triggerId, triggerParameters, triggerResponse } from '../schemas/common.js';
 import { disposalOperation, savepointOperation } from '../schemas/operations.js';
 import { words } from '../schemas/shape.js';
 
 const tags = ['savepoints'];
 const strict = { additionalProperties: false } as const;
-const directory = Type.String({ minLength: 1, maxLength: 4096, description: 'a directory or URL; the one that is configured if absent' });
 const format = Type.Optional(words(['CANONICAL', 'NATIVE']));
 const trigger = Type.Optional(triggerId);
 
 const savepointBody = Type.Object(
-  { 'target-directory': Type.Optional(directory), 'cancel-job': Type.Optional(Type.Boolean()), formatType: format, triggerId: trigger },
+  { 'target-directory': Type.Optional(pathText), 'cancel-job': Type.Optional(Type.Boolean()), formatType: format, triggerId: trigger },
   strict,
 );
 const stopBody = Type.Object(
-  { targetDirectory: Type.Optional(directory), drain: Type.Optional(Type.Boolean()), formatType: format, triggerId: trigger },
+  { targetDirectory: Type.Optional(pathText), drain: Type.Optional(Type.Boolean()), formatType: format, triggerId: trigger },
   strict,
 );
-const disposalBody = Type.Object({ 'savepoint-path': directory, triggerId: trigger }, strict);
+const disposalBody = Type.Object({ 'savepoint-path': pathText, triggerId: trigger }, strict);
 const disposalParameters = Type.Object({ triggerid: triggerId });
 
 function checkFormat(formatType: string | undefined): void {
@@ -30,7 +30,7 @@ function checkFormat(formatType: string | undefined): void {
   throw new MillstreamError('INVALID_REQUEST', message);
 }
 
-export const savepointRoutes: RoutePlugin = async (app, { gateway }) => {
+export const savepointRoutes: RoutePlugin = async (app, { gateway, cancel }) => {
   app.post(
     '/jobs/:jobid/savepoints',
     { config: SUBMIT, schema: { tags, summary: 'Asks for a savepoint', params, body: savepointBody, response: { 202: triggerResponse } } },
@@ -53,6 +53,7 @@ export const savepointRoutes: RoutePlugin = async (app, { gateway }) => {
     },
     async (request, reply) => {
       const { formatType, ...stop } = request.body;
+      checkAllowed(cancel, 'stop jobs of this cluster', 'web.cancel.enable');
       checkFormat(formatType);
       return await reply.code(202).send({ 'request-id': await gateway.stopWithSavepoint(request.params.jobid, stop) });
     },

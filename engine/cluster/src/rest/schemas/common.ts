@@ -4,6 +4,13 @@ import { shape, text } from './shape.js';
 
 const HEXADECIMAL_32 = '^[0-9a-f]{32}$';
 
+/** Of a directory or URL: no control character, no half of a character. */
+export const pathText: TString = Type.String({
+  minLength: 1,
+  maxLength: 4096,
+  pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$',
+  description: 'a directory or URL',
+});
 export const identifier: TString = Type.String({ minLength: 1, maxLength: 256 });
 export const triggerId: TString = Type.String({ pattern: HEXADECIMAL_32, description: '32 hexadecimal digits' });
 

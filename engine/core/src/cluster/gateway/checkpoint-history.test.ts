@@ -108,6 +108,16 @@ describe('CheckpointHistory', () => {
     expect([history.details(1)?.id, history.details(2)?.id, history.details(3)]).toEqual([1, 2, undefined]);
   });
 
+  it('fails what is in progress when its attempt has ended', () => {
+    trigger(1);
+    complete(1);
+    trigger(2);
+    history.failedInProgress({ at: 2100, reason: 'the attempt has ended' });
+    expect(history.details(1)).toMatchObject({ status: 'COMPLETED' });
+    expect(history.details(2)).toMatchObject({ status: 'FAILED', failure_message: 'the attempt has ended', end_to_end_duration: 100 });
+    expect(history.statistics().counts).toMatchObject({ in_progress: 0, completed: 1, failed: 1 });
+  });
+
   it('stays bounded when checkpoints never end', () => {
     for (let epoch = 1; epoch <= 100; epoch++) trigger(epoch);
     expect(history.statistics().history.length).toBeLessThanOrEqual(6);

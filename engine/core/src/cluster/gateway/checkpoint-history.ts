@@ -16,7 +16,7 @@ import type {
 } from './checkpoint-info.js';
 import { SummaryWindow } from './statistics-summary.js';
 
-/** Flink's `web.checkpoints.history`. */
+/** The default of Flink's `web.checkpoints.history`. */
 export const CHECKPOINT_HISTORY_SIZE = 10;
 
 /** A checkpoint's beginning. `vertices`: subtasks that must acknowledge, by vertex id. */
@@ -105,6 +105,11 @@ export class CheckpointHistory {
     this.sizes.add(statistics.checkpointed_size);
     this.states.add(statistics.state_size);
     this.durations.add(statistics.end_to_end_duration);
+  }
+
+  /** Whatever is in progress will not be complete. */
+  failedInProgress(end: { readonly at: number; readonly reason: string }): void {
+    for (const { epoch, end: known } of this.entries) if (known === undefined) this.failed({ epoch, ...end });
   }
 
   failed(checkpoint: { readonly epoch: number; readonly at: number; readonly reason: string }): void {

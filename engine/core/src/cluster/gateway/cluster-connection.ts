@@ -17,6 +17,8 @@ export interface ClusterConnectionOptions {
   readonly addresses: readonly string[];
   readonly token?: string | undefined;
   readonly tls?: ClientTls | undefined;
+  /** Of the Millstream that programs are made with: a cluster of another one refuses them. Default: not said. */
+  readonly version?: string | undefined;
   /** How long to wait for one answer. Default: 60 s. */
   readonly timeoutMs?: number;
   /** How long to try while no leader answers. Default: 30 s. */
@@ -34,6 +36,8 @@ export interface ClusterRequest {
   readonly repeatable: boolean;
 }
 
+/** In requests: the client's version. */
+export const VERSION_HEADER = 'millstream-version';
 const PAUSE_MS = 250;
 /** The request did not reach anybody. */
 const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
@@ -77,9 +81,10 @@ export class ClusterConnection {
   }
 
   private async ask(url: URL, request: ClusterRequest): Promise<{ value: unknown } | { error: MillstreamError; again: boolean }> {
-    const { token, tls = {}, timeoutMs = 60_000, clock } = this.options;
+    const { token, version, tls = {}, timeoutMs = 60_000, clock } = this.options;
     const { json, bytes } = request;
     const headers: Record<string, string> = { accept: 'application/json' };
+    if (version !== undefined) headers[VERSION_HEADER] = version;
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (bytes !== undefined) headers['content-type'] = 'application/javascript';
     else if (json !== undefined) headers['content-type'] = 'application/json';

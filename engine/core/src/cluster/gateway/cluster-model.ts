@@ -49,8 +49,10 @@ export interface SubtaskFacts {
   readonly place?: { readonly taskManagerId: string; readonly endpoint: string };
   /** The newest report of this attempt. */
   readonly metrics?: TaskMetrics;
-  /** From the last two reports (`loadBetween`). */
+  /** From the last two reports (`loadBetween`); absent once it has ended. */
   readonly load?: TaskLoad;
+  /** When the last report came. */
+  readonly reportedAt?: number;
 }
 
 /** A job, running or ended. */

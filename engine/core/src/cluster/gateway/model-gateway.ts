@@ -76,6 +76,8 @@ export interface ModelGatewayOptions {
   readonly random: Random;
   /** What dashboards offer. */
   readonly features: { readonly submit: boolean; readonly cancel: boolean; readonly rescale: boolean };
+  /** Flink's `rest.async.store-duration`. Default: 5 minutes. */
+  readonly operationKeepMs?: number;
 }
 
 const DISPOSAL = 'disposal of a savepoint';
@@ -89,7 +91,8 @@ export class ModelGateway implements ClusterGateway {
   constructor(options: ModelGatewayOptions) {
     this.options = options;
     this.facts = new FactsLookup(options.model);
-    this.operations = new OperationRegistry({ clock: options.clock, random: options.random });
+    const { clock, random, operationKeepMs: keepMs } = options;
+    this.operations = new OperationRegistry({ clock, random, ...(keepMs !== undefined && { keepMs }) });
   }
 
   // ---- the cluster

@@ -79,7 +79,7 @@ export class OperationRegistry {
     if (operation === undefined || operation.target !== target) {
       throw new MillstreamError(
         'NOT_FOUND',
-        `Cannot tell how the operation '${triggerId}' (${target}) goes: it was not started here, or ended more than ${this.options.keepMs / 60_000} minutes ago. Look at the job's checkpoints.`,
+        `Cannot tell how the operation '${triggerId}' (${target}) goes: this JobManager did not start it, or it ended more than ${this.options.keepMs / 1000} s ago (rest.async.store-duration). Trigger ids are not handed on to the next leader: if it has changed since, look at the job's checkpoints, and trigger again what is not there.`,
       );
     }
     return operation.info as AsynchronousOperation<T>;

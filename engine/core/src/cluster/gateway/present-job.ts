@@ -25,7 +25,7 @@ export function jobDetails(job: JobFacts, now: number): JobDetails {
     isStoppable: !ENDED_JOB_STATES.has(job.state),
     state: job.state,
     ...jobTimes(job, now),
-    maxParallelism: Math.max(...job.graph.vertices.map(({ maxParallelism }) => maxParallelism)),
+    maxParallelism: Math.max(-1, ...job.graph.vertices.map(({ maxParallelism }) => maxParallelism)),
     now,
     timestamps: Object.fromEntries(JOB_STATES.map((state) => [state, job.timestamps[state] ?? 0])),
     vertices,

@@ -123,7 +123,7 @@ export function vertexBackPressure(subtasks: readonly SubtaskFacts[], now: numbe
   return {
     status: 'ok',
     backpressureLevel: backPressureLevel(Math.max(...measured.map(({ load }) => load.backPressured))),
-    'end-timestamp': now,
+    'end-timestamp': Math.max(...measured.map(({ reportedAt }) => reportedAt ?? now)),
     subtasks: measured.map(({ subtask, attempt, load }) => ({
       subtask,
       'attempt-number': attempt,

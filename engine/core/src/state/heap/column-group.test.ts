@@ -113,4 +113,18 @@ describe('ColumnGroup', () => {
       if (key > 100) expect(clock.columnBytes / (key + 1)).toBeLessThan(1.52 * layout.stride * 8 + 16);
     }
   });
+
+  it('moves nothing while keys are added that room was made for, and finds them and the earlier ones', () => {
+    const { group } = groupOf();
+    for (let key = 0; key < 5; key++) put(group, key, key);
+    group.remove(group.find(hashKey(3), 3));
+    group.reserve(1000);
+    const { f64 } = group;
+    for (let key = 10; key < 1010; key++) put(group, key, key);
+    expect(group.f64).toBe(f64);
+    expect(group.count).toBe(1004);
+    for (const key of [0, 1, 2, 4, 10, 500, 1009]) expect(get(group, key)).toBe(key);
+    expect(get(group, 3)).toBeUndefined();
+    expect(f64.length).toBeLessThan(1010 * layout.stride);
+  });
 });

@@ -73,6 +73,13 @@ export class ColumnGroup {
     this.i32 = new Int32Array(f64.buffer);
   }
 
+  /** Makes room for so many more keys at once: nothing is moved while they are added. */
+  reserve(keys: number): void {
+    const rows = this.rows + keys - this.vacant.length;
+    if (rows * this.stride > this.f64.length) this.growRows(rows);
+    if (this.used + keys > this.usedMax) this.buildIndex(this.index.length, keys);
+  }
+
   /** The row of a key (not NaN), -1 if there is none. */
   find(hash: number, key: number): number {
     const { index, rowMask, f64, stride } = this;
@@ -124,10 +131,10 @@ export class ColumnGroup {
     this.used++;
   }
 
-  /** Builds the index anew, larger or smaller as its keys need. The walk over the rows is in order, so a cheap one. */
-  private buildIndex(length: number): void {
+  /** Builds the index anew, larger or smaller as its keys and `more` need. The walk over the rows is in order, so a cheap one. */
+  private buildIndex(length: number, more = 1): void {
     let wanted = Math.max(INDEX_MIN, length);
-    while (this.count + 1 > wanted * LOAD_MAX * 0.75) wanted *= 2;
+    while (this.count + more > wanted * LOAD_MAX * 0.75) wanted *= 2;
     this.clock.columnBytes += (wanted - this.index.length) * 4;
     this.index = new Int32Array(wanted);
     this.used = 0;

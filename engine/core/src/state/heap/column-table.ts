@@ -15,6 +15,9 @@ import { corrupt } from './snapshot-file-reader.js';
 import { OP_PACKED, OP_ROW, type TableField, type TableSpec } from './snapshot-format.js';
 import { type CurrentKey, type HeapTable, SequenceWalk, type TableContext, type TableWalk } from './table.js';
 
+/** Of a packed row. */
+const FIELD_BYTES = { float64: 8, int32: 4, boolean: 1 } as const satisfies Readonly<Record<RowSlot['type'], number>>;
+
 export class ColumnTable implements HeapTable, Cells, RowCodec {
   readonly id: number;
   readonly spec: TableSpec;
@@ -137,6 +140,13 @@ export class ColumnTable implements HeapTable, Cells, RowCodec {
       invariant(slot !== undefined, `The state "${this.spec.name}" has no field "${field.name}", though its schema was compared`);
       return slot;
     });
+  }
+
+  expectRows(bytes: number, groupNumber: number, source: TableSpec): void {
+    // Operation and key come first.
+    let rowBytes = 1 + 8;
+    for (const { type } of this.slotsOf(source)) rowBytes += FIELD_BYTES[type];
+    this.groupAt(groupNumber - this.context.range.start).reserve(Math.floor(bytes / rowBytes));
   }
 
   load(rows: ByteReader, groupNumber: number, source: TableSpec): void {

@@ -66,6 +66,20 @@ function readDrops(files: readonly RestoredFile[]): Map<string, Map<number, numb
   return drops;
 }
 
+/** Tells the tables how much of each key group a base has. */
+function announceRows(target: RestoreTarget, frame: SnapshotFrame, tables: readonly HeapTable[]): void {
+  const { start, end } = target.keyGroupRange;
+  const groups = tables.map(() => new Map<number, number>());
+  for (const block of frame.blocks) {
+    const { firstGroup } = block;
+    if (block.type !== BLOCK_ROWS || firstGroup < start || firstGroup > end) continue;
+    const bytes = groups[block.table] as Map<number, number>;
+    bytes.set(firstGroup, (bytes.get(firstGroup) ?? 0) + block.end - block.start);
+  }
+  for (const [index, table] of tables.entries())
+    for (const [group, bytes] of groups[index] as Map<number, number>) table.expectRows?.(bytes, group, frame.tables[index] as TableSpec);
+}
+
 function applyFile(
   target: RestoreTarget,
   { bytes, frame }: RestoredFile,
@@ -73,6 +87,7 @@ function applyFile(
   isDropped: (table: string, namespace: number) => boolean,
 ): void {
   const { start, end } = target.keyGroupRange;
+  if (frame.kind === 'base') announceRows(target, frame, tables);
   for (const type of [BLOCK_REMOVALS, BLOCK_ROWS, BLOCK_ENTRIES]) {
     for (const block of frame.blocks) {
       if (block.type !== type || block.lastGroup < start || block.firstGroup > end) continue;

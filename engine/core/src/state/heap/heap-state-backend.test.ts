@@ -175,7 +175,7 @@ describe('snapshots', () => {
     const state = backend.value(new ValueStateDescriptor<string>('text'));
     for (let key = 0; key < 3000; key++) {
       backend.setCurrentKey(key);
-      state.update('x'.repeat(key === 5 ? 600_000 : 500));
+      state.update(`${'x'.repeat(key === 5 ? 600_000 : 500)}${key}`);
     }
     const chunks: { chunk: Uint8Array; copy: Uint8Array }[] = [];
     const snapshot = backend.startSnapshot(1, 0, { write: (chunk) => void chunks.push({ chunk, copy: Uint8Array.from(chunk) }) });

@@ -118,6 +118,8 @@ export interface HeapTable {
   readonly spec: TableSpec;
   /** Starts to serialise at the barrier; `clock.cut` is `cut` until the walk is done or the snapshot aborted. */
   walk(cut: SnapshotCut): TableWalk;
+  /** So many bytes of rows of a key group will be loaded, mostly of keys that are not there yet. */
+  expectRows?(bytes: number, group: number, source: TableSpec): void;
   /** Adds or replaces the rows of a block of rows; `source` is the table in the file's dictionary. */
   load(rows: ByteReader, group: number, source: TableSpec, isDropped: (namespace: number) => boolean): void;
   /** Adds or replaces the entries of a block. `isForeign`: some may be of key groups that are not this backend's. */

@@ -22,10 +22,27 @@ class Pane extends EntryContainer {
   readonly born: number;
   /** The `closing` of the snapshot whose walk has begun with it. */
   walked = 0;
+  /** The entry that was found last: where a few keys are hot, they follow one another. */
+  private recentKey: unknown;
+  private recent: Entry | undefined;
 
   constructor(namespace: number, clock: ChangeClock, codec: EntryCodec) {
     super(namespace, clock, codec);
     this.born = clock.interval;
+  }
+
+  find(mapKey: unknown): Entry | undefined {
+    if (this.recent !== undefined && this.recentKey === mapKey) return this.recent;
+    const entry = this.entries.get(mapKey);
+    if (entry === undefined) return undefined;
+    this.recentKey = mapKey;
+    this.recent = entry;
+    return entry;
+  }
+
+  override remove(mapKey: unknown, entry: Entry): void {
+    if (entry === this.recent) this.recent = undefined;
+    super.remove(mapKey, entry);
   }
 }
 
@@ -62,7 +79,7 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
   entry(namespace: number, key: Key): StateEntry<unknown> | undefined {
     const pane = this.pane(namespace);
     if (pane === undefined) return undefined;
-    const entry = pane.entries.get(quickMapKey(key));
+    const entry = pane.find(quickMapKey(key));
     if (entry !== undefined) pane.touch(entry);
     return entry;
   }

@@ -44,6 +44,7 @@ class SimulatedSlot implements SlotHandle {
       clock: this.clock,
       disk: process.diskOf(this.clock),
       entropy: process.entropy,
+      storage: undefined,
       send: (message) => this.report(message),
       evaluate: async (artifact) => {
         await this.clock.sleep(process.between(EVALUATION_MS.least, EVALUATION_MS.most));
