@@ -274,7 +274,7 @@ class SlotWorker {
   }
 
   fail(error: unknown): void {
-    this.send({ type: 'failed', error: serializeError(error), position: undefined });
+    this.send({ type: 'failed', error: serializeError(error), position: undefined, task: undefined });
   }
 }
 
