@@ -141,7 +141,7 @@ describe('the history of failures', () => {
     const content = program(`
       import { defineJob } from 'millstream';
       export default defineJob((env) => {
-        env.fromSequence(1, 100).keyBy((n) => n % 10).map((n) => { if (n === 40) throw new Error('forty'); return n; }).print();
+        env.fromSequence(1, 100).keyBy((n) => n % 10).map((n) => { if (n === 40) throw new Error('forty'); return n; }).filter(() => false).print();
       }, { name: 'failing' });
     `);
     const options = {
