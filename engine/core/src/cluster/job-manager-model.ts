@@ -189,7 +189,7 @@ function factsOf(job: JobMaster | UnrecoveredJob): JobFacts {
       externalization: { enabled: settings.checkpointDirectory !== undefined, delete_on_cancellation: false },
       state_backend: 'heap',
       checkpoint_storage: settings.checkpointDirectory ?? 'none',
-      unaligned_checkpoints: false,
+      unaligned_checkpoints: settings.overtakeAfterMs !== undefined,
       tolerable_failed_checkpoints: checkpoints.tolerableFailures,
     },
     requirements: job.requirements,

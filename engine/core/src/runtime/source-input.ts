@@ -14,6 +14,9 @@ import type { CompiledChain, SplitTime } from './chain.js';
 
 /** Records asked for at once. */
 const POLL_RECORDS = 1024;
+/** Where fewer than these take a slice, so few slices are asked for at once: a barrier waits for the batch that is being run. */
+const SLOW_RECORDS = 256;
+const SLOW_SLICES = 4;
 
 class SplitState implements SplitTime, WatermarkOutput {
   maxTimestamp = Number.NEGATIVE_INFINITY;
@@ -221,7 +224,7 @@ export class SourceInput {
     batch.hasTimestamps = false;
     batch.generate = undefined;
     batch.splitFinished = false;
-    const status = this.options.reader.poll(batch, POLL_RECORDS);
+    const status = this.options.reader.poll(batch, this.stride < SLOW_RECORDS ? this.stride * SLOW_SLICES : POLL_RECORDS);
     if (status === 'end') this.ended = true;
     if (status === 'nothing') this.await();
     if (status === 'records') {
