@@ -9,7 +9,7 @@ import { streams } from '../api/streams.js';
 import { channelFramesFor, decodeChannelState } from '../checkpoint/channel-state.js';
 import { DiskCheckpointFiles } from '../checkpoint/disk-checkpoint-files.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
-import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
+import type { SplitSnapshot, SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { MemoryDisk } from '../common/memory-disk.js';
 import { seededRandom } from '../common/random.js';
@@ -201,14 +201,15 @@ export class JobRig {
 
   private assign(vertexId: string, subtask: number, restore: RestoreShares | undefined): void {
     const shares = restore?.sources.get(vertexId)?.splits;
-    const split = shares === undefined ? encodeValue({ id: `split ${subtask}`, position: 0 }) : this.splitOf(shares, subtask);
-    if (split === undefined) return;
-    const message = { type: 'assign', vertexId, subtask, splits: [split], watermarks: [Number.NEGATIVE_INFINITY] } as const;
+    const fresh = { split: encodeValue({ id: `split ${subtask}`, position: 0 }), watermark: Number.NEGATIVE_INFINITY };
+    const share = shares === undefined ? fresh : this.splitOf(shares, subtask);
+    if (share === undefined) return;
+    const message = { type: 'assign', vertexId, subtask, splits: [share.split], watermarks: [share.watermark] } as const;
     this.slots[this.placement.slotOf(vertexId, subtask)]?.handle(message);
   }
 
-  private splitOf(splits: readonly { readonly split: Uint8Array }[], subtask: number): Uint8Array | undefined {
-    return splits.find(({ split }) => (decodeValue(split) as SourceSplit).id === `split ${subtask}`)?.split;
+  private splitOf(splits: readonly SplitSnapshot[], subtask: number): SplitSnapshot | undefined {
+    return splits.find(({ split }) => (decodeValue(split) as SourceSplit).id === `split ${subtask}`);
   }
 
   private async addSlot(

@@ -6,9 +6,10 @@
  *                 ▲      │ error: retry after a delay
  *                 └──────┘
  *
- * Invariants: 1. at most `capacity` calls run at once, and with a full queue the input is suspended; 2. a snapshot holds the inputs of
- * all entries that were not emitted, in order; after a restore they are asked again, before new ones; 3. each entry is emitted or given
- * up once: what settles after its timeout is ignored.
+ * Invariants: 1. at most `capacity` calls run at once, and with a full queue the input is suspended; what comes all the same, because a
+ * barrier waits for the rest of a batch, waits for its call; 2. a snapshot holds the inputs of all entries that were not emitted, in
+ * order; after a restore they are asked again, before new ones; 3. each entry is emitted or given up once: what settles after its
+ * timeout is ignored.
  */
 import type { ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
@@ -84,7 +85,7 @@ class AsyncMapOperator implements Operator {
   /** Entries that were not emitted. */
   private count = 0;
   private running = 0;
-  /** Entries that wait for their first call: only after a restore. */
+  /** Entries that wait for their first call: after a restore, and when a barrier let more in than there is capacity for. */
   private readonly backlog: Entry[] = [];
   /** Running entries in the order of their deadlines, settled ones among them. */
   private readonly deadlines: Entry[] = [];
