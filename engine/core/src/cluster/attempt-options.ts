@@ -99,6 +99,8 @@ export interface AttemptObserver {
   /** A complete one is kept no longer: newer ones are. */
   checkpointDiscarded(epoch: number): void;
   running(): void;
+  /** A slot has failed, at this operator (its uid, or its id) where that is known; the attempt ends with this error, if it is the first. */
+  slotFailed(slot: number, error: MillstreamError, operator: string | undefined): void;
   /** A subtask has seen the end of its input and emitted everything. */
   subtaskFinished(vertexId: string, subtask: number): void;
   /** At the end of an attempt: a user function or a file could not be closed, or a slot not in time. It changes nothing. */

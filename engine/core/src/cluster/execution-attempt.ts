@@ -189,9 +189,12 @@ export class ExecutionAttempt {
       case 'collected':
         observer.collected(message.nodeId, message.values);
         break;
-      case 'failed':
-        this.fail(deserializeError(message.error), message.position);
+      case 'failed': {
+        const error = deserializeError(message.error);
+        observer.slotFailed(slot, error, message.position?.operator);
+        this.fail(error, message.position);
         break;
+      }
       case 'metrics':
         observer.metrics(slot, message.tasks, message.longestDelayMs);
         break;

@@ -6,9 +6,14 @@ import { VirtualClock } from '../testing/virtual-clock.js';
 import { vertexBackPressure } from './gateway/present-vertex.js';
 import { JobFactsCollector } from './job-facts.js';
 
-const vertex = (id: string, parallelism: number): JobVertex =>
-  ({ id, name: id, parallelism, chain: [], inputs: [] }) as unknown as JobVertex;
-const GRAPH = { jobName: 'job', structuralHash: 'h', vertices: [vertex('source', 1), vertex('sum', 2)], edges: [] } as unknown as JobGraph;
+const vertex = (id: string, parallelism: number, uid?: string): JobVertex =>
+  ({ id, name: id, parallelism, chain: [{ node: { id, uid } }], inputs: [] }) as unknown as JobVertex;
+const GRAPH = {
+  jobName: 'job',
+  structuralHash: 'h',
+  vertices: [vertex('source', 1), vertex('sum', 2, 'summing')],
+  edges: [],
+} as unknown as JobGraph;
 
 function metrics(vertexId: string, subtask: number, busyMs: number): TaskMetrics {
   const figures = { recordsIn: [1], watermark: 0, backPressuredMs: 0, idleMs: 0, lateRecordsDropped: 0, recordsInErrors: 0 };
@@ -55,6 +60,36 @@ describe('the facts of a job', () => {
     facts.metrics(0, [metrics('sum', 0, 500)]);
     expect(vertexBackPressure(sums(), clock.now())).toEqual({ status: 'deprecated' });
     expect(facts.subtasks[1]?.metrics?.busyMs).toBe(500);
+  });
+
+  it('know where an attempt has failed', () => {
+    const slots = ['tm-a', 'tm-b'].map((id, slot) => ({ id, slot, description: { data: { host: id, port: 1 } } }));
+    const placement = {
+      slots: 2,
+      subtasks: [
+        ['source', 0, 0],
+        ['sum', 0, 0],
+        ['sum', 1, 1],
+      ].map(([vertexId, subtaskIndex, slot]) => ({ vertexId, subtaskIndex, slot })),
+    };
+    const place = (): void => facts.placed(placement as unknown as Parameters<typeof facts.placed>[0], slots as never);
+    place();
+    const error = new MillstreamError('INTERNAL', 'at a record');
+    facts.slotFailed(1, error, 'summing');
+    facts.restarting(error);
+    expect(states()).toEqual(['source 0 CANCELED', 'sum 0 CANCELED', 'sum 1 FAILED']);
+    expect(facts.exceptions.latest).toMatchObject({ taskManagerId: 'tm-b', endpoint: 'tm-b:1', taskName: 'sum (2/2)' });
+    facts.attemptStarted(2, GRAPH);
+    place();
+    facts.restarting(new MillstreamError('TASK_MANAGER_LOST', 'gone', { details: { taskManager: 'tm-a' } }));
+    expect(states()).toEqual(['source 0 FAILED', 'sum 0 FAILED', 'sum 1 CANCELED']);
+    expect(facts.exceptions.latest).toMatchObject({ taskManagerId: 'tm-a' });
+    expect(facts.exceptions.latest).not.toHaveProperty('taskName');
+    facts.attemptStarted(3, GRAPH);
+    facts.failed(new MillstreamError('INTERNAL', 'of nobody'));
+    facts.ended('FAILED');
+    expect(states()).toEqual(['source 0 FAILED', 'sum 0 FAILED', 'sum 1 FAILED']);
+    expect(facts.exceptions.latest).not.toHaveProperty('taskManagerId');
   });
 
   it('remember as much as they are told to', () => {

@@ -20,7 +20,7 @@ interface Subtask {
   readonly subtask: number;
   state: ExecutionState;
   timestamps: Partial<Record<ExecutionState, number>>;
-  place: { readonly taskManagerId: string; readonly endpoint: string } | undefined;
+  place: { readonly taskManagerId: string; readonly endpoint: string; readonly slot: number } | undefined;
   metrics: TaskMetrics | undefined;
   /** Ms since 1970, and of the clock that does not go back. */
   reportedAt: number;
@@ -65,7 +65,7 @@ export class JobFactsCollector implements RunObserver {
       attempt: this.attempt,
       state,
       timestamps: { ...timestamps },
-      ...(place !== undefined && { place }),
+      ...(place !== undefined && { place: { taskManagerId: place.taskManagerId, endpoint: place.endpoint } }),
       ...(metrics !== undefined && { metrics }),
       ...(load !== undefined && { load }),
       ...(metrics !== undefined && { reportedAt }),
@@ -119,7 +119,7 @@ export class JobFactsCollector implements RunObserver {
       const host = hosts[slot];
       if (subtask === undefined || host === undefined) continue;
       const { data } = host.description;
-      subtask.place = { taskManagerId: host.id, endpoint: `${data.host}:${data.port}` };
+      subtask.place = { taskManagerId: host.id, endpoint: `${data.host}:${data.port}`, slot };
     }
     this.all('DEPLOYING');
   }
@@ -180,7 +180,7 @@ export class JobFactsCollector implements RunObserver {
     this.restarts++;
     this.attemptEnded();
     this.failed(error);
-    this.all('FAILED');
+    this.subtasksFailed(error);
     this.enter('RESTARTING');
   }
 
@@ -188,8 +188,54 @@ export class JobFactsCollector implements RunObserver {
     this.exceptions.addConcurrent({ at: this.clock.now(), error });
   }
 
+  slotFailed(slot: number, error: MillstreamError, operator: string | undefined): void {
+    this.origin = { slot, error, operator };
+  }
+
+  private origin: { readonly slot: number; readonly error: MillstreamError; readonly operator: string | undefined } | undefined;
+
+  private latestError: MillstreamError | undefined;
+
   failed(error: MillstreamError): void {
-    this.exceptions.add({ at: this.clock.now(), error });
+    this.latestError = error;
+    const place = this.failedSubtasks(error)[0]?.place;
+    const taskName = this.failedTask(error);
+    this.exceptions.add({
+      at: this.clock.now(),
+      error,
+      ...(place !== undefined && { taskManagerId: place.taskManagerId, endpoint: place.endpoint }),
+      ...(taskName !== undefined && { taskName }),
+    });
+  }
+
+  /** Those that an error has ended: of the slot that told of it, or of the TaskManager that is gone. None where that is not known. */
+  private failedSubtasks(error: MillstreamError): Subtask[] {
+    const slot = this.originOf(error)?.slot;
+    const { taskManager } = error.details;
+    return [...this.byName.values()].filter(({ place }) =>
+      slot === undefined ? place !== undefined && place.taskManagerId === taskManager : place?.slot === slot,
+    );
+  }
+
+  private originOf(error: MillstreamError): JobFactsCollector['origin'] {
+    const { origin } = this;
+    return origin !== undefined && (error === origin.error || error.cause === origin.error) ? origin : undefined;
+  }
+
+  /** "map -> sink (2/4)" */
+  private failedTask(error: MillstreamError): string | undefined {
+    const operator = this.originOf(error)?.operator;
+    if (operator === undefined) return undefined;
+    const vertex = this.graph.vertices.find(({ chain }) => chain.some(({ node }) => node.id === operator || node.uid === operator));
+    const subtask = this.failedSubtasks(error).find(({ vertexId }) => vertexId === vertex?.id);
+    return vertex && subtask && `${vertex.name} (${subtask.subtask + 1}/${vertex.parallelism})`;
+  }
+
+  /** What has not failed itself was ended because of it. */
+  private subtasksFailed(error: MillstreamError): void {
+    for (const subtask of this.failedSubtasks(error)) this.enterSubtask(subtask, 'FAILED');
+    const isKnown = [...this.byName.values()].some(({ state }) => state === 'FAILED');
+    for (const subtask of this.byName.values()) if (subtask.state !== 'FAILED') this.enterSubtask(subtask, isKnown ? 'CANCELED' : 'FAILED');
   }
 
   private attemptEnded(): void {
@@ -198,7 +244,9 @@ export class JobFactsCollector implements RunObserver {
 
   ended(state: 'FINISHED' | 'CANCELED' | 'FAILED' | 'SUSPENDED'): void {
     this.attemptEnded();
-    this.all(state === 'FAILED' ? 'FAILED' : state === 'FINISHED' ? 'FINISHED' : 'CANCELED');
+    // A job that fails has said why before.
+    if (state !== 'FAILED') this.all(state === 'FINISHED' ? 'FINISHED' : 'CANCELED');
+    else if (this.latestError !== undefined) this.subtasksFailed(this.latestError);
     this.enter(state);
   }
 }

@@ -28,6 +28,7 @@ export const SILENT_OBSERVER: RunObserver = {
   checkpointDiscarded: () => undefined,
   checkpointRestored: () => undefined,
   running: () => undefined,
+  slotFailed: () => undefined,
   subtaskFinished: () => undefined,
   slotsAwaited: () => undefined,
   attemptStarted: () => undefined,

@@ -40,7 +40,7 @@ export interface HardwareDescription {
 /** One of `GET /taskmanagers`. */
 export interface TaskManagerInfo {
   readonly id: string;
-  /** Where it is reached for control: "host:port". */
+  /** The host that it is on. */
   readonly path: string;
   readonly dataPort: number;
   /** When it was heard last, ms since 1970 (the name is Flink's). */

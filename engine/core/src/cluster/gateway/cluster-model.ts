@@ -17,7 +17,7 @@ import type { ArtifactInfo, ArtifactPlanRequest, ArtifactRunRequest } from './op
 /** A TaskManager. */
 export interface TaskManagerFacts {
   readonly id: string;
-  /** Where it is reached for control: "host:port". */
+  /** The host that it is on. */
   readonly address: string;
   /** Where others send it records. */
   readonly dataPort: number;
