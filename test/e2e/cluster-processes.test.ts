@@ -156,7 +156,7 @@ describe('a cluster of processes', () => {
     const availability = {
       'high-availability.type': 'file',
       'high-availability.storageDir': join(cluster.directory, 'ha'),
-      'high-availability.leader-election.lease-duration': '1 s',
+      'high-availability.leader-election.lease-duration': '2 s',
       'high-availability.leader-election.retry-period': '200 ms',
     };
     await cluster.start(2, availability);
