@@ -65,6 +65,19 @@ describe('the adaptive scheduler', () => {
     expectExactlyOnce();
   }, 90_000);
 
+  it('goes on from its last checkpoint where a rescale may not wait for one', async () => {
+    const cluster = await startCluster([1], { scheduler: adaptive({ maxTriggerDelayMs: 0 }) });
+    const { job, release, expectExactlyOnce } = await submitHeldJob(cluster, 2);
+    await runsAt(job, 1);
+    await cluster.addTaskManager(1);
+    await runsAt(job, 2);
+    release();
+    await job.ended;
+    expect(job.facts.state).toBe('FINISHED');
+    expect(job.facts.exceptions.latest).toBeUndefined();
+    expectExactlyOnce();
+  }, 60_000);
+
   it('says what is missing when there is not even the least in time', async () => {
     const cluster = await startCluster([], { scheduler: adaptive({ waitTimeoutMs: 50 }) });
     const { job } = await submitHeldJob(cluster, 2);

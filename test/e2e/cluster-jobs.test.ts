@@ -128,10 +128,41 @@ describe('a cluster', () => {
     await cluster.taskManagers[Number(host?.slice(3))]?.stop();
     await job.ended;
     expect(cluster.events).toContain(`lost ${host}`);
+    expect(job.facts.exceptions.latest).toMatchObject({ exceptionName: 'TASK_MANAGER_LOST', taskManagerId: host });
     expect(job.facts.restarts, JSON.stringify(job.facts.exceptions.toInfo())).toBe(1);
     expect(job.facts.state).toBe('FINISHED');
     expect(results(out)).toHaveLength(3_000_000);
   }, 60_000);
+});
+
+describe('the history of failures', () => {
+  it('has each failure of a job once, with the subtask that failed and its TaskManager', async () => {
+    const cluster = await startCluster([1, 1]);
+    const content = program(`
+      import { defineJob } from 'millstream';
+      export default defineJob((env) => {
+        env.fromSequence(1, 100).keyBy((n) => n % 10).map((n) => { if (n === 40) throw new Error('forty'); return n; }).filter(() => false).print();
+      }, { name: 'failing' });
+    `);
+    const options = {
+      'parallelism.default': 2,
+      'restart-strategy.type': 'fixed-delay',
+      'restart-strategy.fixed-delay.attempts': 1,
+      'restart-strategy.fixed-delay.delay': 10,
+    };
+    const job = await cluster.jobManager.submit({ content, argv: ['failing.js'], options, run: {} });
+    await job.ended;
+    const { entries } = job.facts.exceptions.toInfo().exceptionHistory;
+    expect(entries).toHaveLength(2);
+    const failed = job.facts.subtasks.filter(({ vertexId }) => vertexId === job.facts.graph.vertices[1]?.id);
+    for (const entry of entries) {
+      expect(entry.stacktrace).toContain('forty');
+      const [, name, number] = /^(.*) \((\d)\/2\)$/.exec(entry.taskName ?? '') ?? [];
+      expect(name).toBe(job.facts.graph.vertices[1]?.name);
+      expect(entry.taskManagerId).toBe(failed[Number(number) - 1]?.place?.taskManagerId);
+      expect(entry.failureLabels).toEqual({ domain: 'user' });
+    }
+  }, 30_000);
 });
 
 describe('a program that is being evaluated', () => {

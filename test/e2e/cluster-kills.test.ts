@@ -47,7 +47,7 @@ function report(kills: readonly Kill[]): void {
   console.table(kills);
 }
 
-it('survives twenty kills of its processes exactly once', { timeout: 240_000 }, async () => {
+it('survives twenty kills of its processes exactly once', { timeout: 400_000 }, async () => {
   const campaign = new KillCampaign({ records: RECORDS, recordsPerSecond: 4000 });
   const kills: Kill[] = [];
   try {

@@ -125,12 +125,14 @@ export class KillCampaign {
     await this.completedCheckpoint();
     const outputs = firstOutputs(this.places).length;
     const opened = readerTraces(this.places).length;
-    const process = victim === 'TaskManager' ? await this.workingTaskManager() : await this.leader();
+    let process = victim === 'TaskManager' ? await this.workingTaskManager() : await this.leader();
     let killedAt = 0;
     let signs = lastSigns(this.places);
     await atStep(planned, this.places, () => {
       signs = lastSigns(this.places);
       killedAt = systemClock.now();
+      // On a machine that stands still for seconds another may have taken over meanwhile.
+      if (victim === 'JobManager') process = this.jobManagers.find((each) => !each.hasExited && each.isLeading) ?? process;
       if (killedAt - signs.triggeredAt >= FRESH_MS || killedAt - signs.emittedAt >= FRESH_MS) return false;
       process.child.kill('SIGKILL');
       killedAt = systemClock.now();
@@ -206,7 +208,8 @@ export class KillCampaign {
         const line = log.find(
           ({ msg, id, time }) =>
             Date.parse(String(time)) >= since &&
-            (victim === 'JobManager' ? msg === 'leading' : msg?.startsWith('TaskManager lost') && String(id).endsWith(`-${child.pid}`)),
+            (msg === 'leading' ||
+              (victim === 'TaskManager' && msg?.startsWith('TaskManager lost') && String(id).endsWith(`-${child.pid}`))),
         );
         if (line !== undefined) return Date.parse(String(line.time));
       }

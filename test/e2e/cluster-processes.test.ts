@@ -1,5 +1,5 @@
 /** Real processes: a JobManager, TaskManagers, records between them over TCP, and processes that die. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningCount } from '../jobs/running-counts.js';
@@ -81,14 +81,18 @@ async function completedCheckpoints(id: string, count: number): Promise<void> {
 
 describe('a cluster of processes', () => {
   it('runs a job over two TaskManagers, and goes on after one was killed', async () => {
-    await cluster.start(3);
+    const backups = join(cluster.directory, 'backups');
+    await cluster.start(3, { 'execution.checkpointing.local-backup.dirs': backups });
     const [name, options] = job(2);
-    const id = await cluster.run(name, options, ...parameters());
+    const local = { 'execution.checkpointing.local-backup.enabled': 'true', 'execution.state-recovery.from-local': 'true' };
+    const id = await cluster.run(name, { ...options, ...local }, ...parameters());
     await completedCheckpoints(id, 3);
     const details = await cluster.client.job(id);
     const places = await cluster.client.vertexTaskManagers({ jobId: id, vertexId: details.vertices[0]?.id as string });
     const victim = places.taskmanagers[0]?.['taskmanager-id'];
     const process = cluster.taskManagers.find(({ log }) => log.some((line) => line.id === victim));
+    const copies = (): string[] => readdirSync(backups, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.keyed'));
+    expect(copies().length).toBeGreaterThan(0);
     await process?.kill();
     await completedCheckpoints(id, 6);
     release();
@@ -156,7 +160,7 @@ describe('a cluster of processes', () => {
     const availability = {
       'high-availability.type': 'file',
       'high-availability.storageDir': join(cluster.directory, 'ha'),
-      'high-availability.leader-election.lease-duration': '1 s',
+      'high-availability.leader-election.lease-duration': '2 s',
       'high-availability.leader-election.retry-period': '200 ms',
     };
     await cluster.start(2, availability);

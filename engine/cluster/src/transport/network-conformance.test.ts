@@ -50,7 +50,14 @@ describeNetwork('TcpNetwork without TLS', () => Promise.resolve(rigOfSockets(und
 describeNetwork('TcpNetwork with TLS', () => Promise.resolve(rigOfSockets(tls)));
 
 function rigOfSockets(identity: TlsIdentity | undefined): NetworkRig {
-  const options = { messageBytesMax: MESSAGE_BYTES_MAX, token: 'conformance', ...(identity === undefined ? {} : { tls: identity }) };
+  const options = {
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    token: 'conformance',
+    // Hundreds of handshakes at once take seconds where other tests have the processors.
+    connectTimeoutMs: PATIENCE_MS,
+    handshakeTimeoutMs: PATIENCE_MS,
+    ...(identity === undefined ? {} : { tls: identity }),
+  };
   const server = new TcpNetwork({ ...options, identity: { role: 'jobmanager', name: 'jm' } });
   const closers: (() => void)[] = [];
   return {

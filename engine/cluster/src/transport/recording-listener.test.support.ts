@@ -66,11 +66,11 @@ export async function errorOf(promise: Promise<unknown>): Promise<MillstreamErro
   return outcome as MillstreamError;
 }
 
-/** Until it holds; fails after 20 s. */
+/** Until it holds; fails after a minute. */
 export async function untilTrue(condition: () => boolean): Promise<void> {
-  const deadline = systemClock.monotonic() + 20_000;
+  const deadline = systemClock.monotonic() + 60_000;
   while (!condition()) {
-    if (systemClock.monotonic() > deadline) throw new Error(`It has not become true in 20 s: ${String(condition)}`);
+    if (systemClock.monotonic() > deadline) throw new Error(`It has not become true in a minute: ${String(condition)}`);
     await pause(1);
   }
 }

@@ -86,8 +86,17 @@ export interface RestoredCheckpointReport {
   readonly path: string;
 }
 
+/** What ended an attempt, and where it happened as far as that is known. */
+export interface AttemptFailure {
+  readonly error: MillstreamError;
+  readonly slot: number | undefined;
+  readonly task: { readonly vertexId: string; readonly subtask: number } | undefined;
+}
+
 /** Hears what happens in an attempt. */
 export interface AttemptObserver {
+  /** It ends because of that; what its slots could not close is told after it. */
+  attemptFailed(failure: AttemptFailure): void;
   metrics(slot: number, tasks: readonly TaskMetrics[], longestDelayMs: number): void;
   collected(nodeId: string, values: Uint8Array): void;
   /** The attempt, which has just started, begins with this checkpoint. */

@@ -10,7 +10,7 @@ import type { CheckpointRequest } from '../checkpoint/coordinator-state.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
 import { deserializeError } from '../runtime/serialize-error.js';
 import type { RecordPosition, ToSlot } from '../runtime/slot-messages.js';
-import type { AttemptOptions, AttemptOutcome } from './attempt-options.js';
+import type { AttemptFailure, AttemptOptions, AttemptOutcome } from './attempt-options.js';
 import { CheckpointPerformer } from './checkpoint-performer.js';
 import type { SlotReport, SlotSet } from './slot-set.js';
 import { SourceCoordinator } from './source-coordinator.js';
@@ -78,8 +78,11 @@ export class ExecutionAttempt {
     this.outcome.resolve(outcome);
   }
 
-  private fail(error: unknown, position: RecordPosition | undefined): void {
-    this.settle({ type: 'failed', error: asMillstreamError(error), position });
+  private fail(error: unknown, position: RecordPosition | undefined, origin?: Pick<AttemptFailure, 'slot' | 'task'>): void {
+    if (this.settled) return;
+    const typed = asMillstreamError(error);
+    this.options.observer.attemptFailed({ error: typed, slot: origin?.slot, task: origin?.task });
+    this.settle({ type: 'failed', error: typed, position });
   }
 
   private broadcast(message: ToSlot): void {
@@ -190,7 +193,7 @@ export class ExecutionAttempt {
         observer.collected(message.nodeId, message.values);
         break;
       case 'failed':
-        this.fail(deserializeError(message.error), message.position);
+        this.fail(deserializeError(message.error), message.position, { slot, task: message.task });
         break;
       case 'metrics':
         observer.metrics(slot, message.tasks, message.longestDelayMs);

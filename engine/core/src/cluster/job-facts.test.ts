@@ -5,9 +5,11 @@ import type { TaskMetrics } from '../runtime/slot-messages.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
 import { vertexBackPressure } from './gateway/present-vertex.js';
 import { JobFactsCollector } from './job-facts.js';
+import { placeSubtasks } from './placement.js';
+import type { RegisteredTaskManager } from './registered-task-manager.js';
 
 const vertex = (id: string, parallelism: number): JobVertex =>
-  ({ id, name: id, parallelism, chain: [], inputs: [] }) as unknown as JobVertex;
+  ({ id, name: id, parallelism, chain: [], inputs: [], slotSharingGroup: 'default' }) as unknown as JobVertex;
 const GRAPH = { jobName: 'job', structuralHash: 'h', vertices: [vertex('source', 1), vertex('sum', 2)], edges: [] } as unknown as JobGraph;
 
 function metrics(vertexId: string, subtask: number, busyMs: number): TaskMetrics {
@@ -78,5 +80,43 @@ describe('the facts of a job', () => {
     const { counts, latest } = facts.checkpoints.statistics();
     expect(counts).toMatchObject({ in_progress: 0, failed: 1, restored: 1 });
     expect(latest).toMatchObject({ failed: { id: 7 }, restored: { id: 6, is_savepoint: true, external_path: '/s' } });
+  });
+
+  it('say of each failure where it was, with what could not be closed after it', () => {
+    const hosts = ['a', 'b'].map(
+      (id, index) => ({ id, description: { data: { host: 'machine', port: index } } }) as unknown as RegisteredTaskManager,
+    );
+    const placed = (): void => {
+      facts.attemptStarted(1, GRAPH);
+      facts.placed(placeSubtasks(GRAPH), hosts);
+    };
+    const bad = new MillstreamError('OPERATOR_FAILED', 'bad record');
+    placed();
+    facts.attemptFailed({ error: bad, slot: 1, task: { vertexId: 'sum', subtask: 1 } });
+    facts.closeFailed(new MillstreamError('CLOSE_TIMEOUT', 'first'));
+    facts.restarting(bad);
+    placed();
+    const lost = new MillstreamError('TASK_MANAGER_LOST', 'gone', { details: { taskManager: 'b' } });
+    facts.attemptFailed({ error: lost, slot: undefined, task: undefined });
+    facts.closeFailed(new MillstreamError('CLOSE_TIMEOUT', 'second'));
+    facts.restarting(lost);
+    facts.failed(new MillstreamError('NO_RESOURCE_AVAILABLE', 'no slots'));
+    const [none, second, first] = facts.exceptions.toInfo().exceptionHistory.entries;
+    expect(first).toMatchObject({
+      exceptionName: 'OPERATOR_FAILED',
+      taskName: 'sum (2/2)',
+      taskManagerId: 'b',
+      endpoint: 'machine:1',
+      failureLabels: { domain: 'user' },
+      concurrentExceptions: [{ stacktrace: expect.stringContaining('first') }],
+    });
+    expect(second).toMatchObject({
+      exceptionName: 'TASK_MANAGER_LOST',
+      taskManagerId: 'b',
+      failureLabels: { domain: 'connector' },
+      concurrentExceptions: [{ stacktrace: expect.stringContaining('second') }],
+    });
+    expect(none).toMatchObject({ exceptionName: 'NO_RESOURCE_AVAILABLE', concurrentExceptions: [] });
+    expect(none).not.toHaveProperty('taskManagerId');
   });
 });

@@ -3,7 +3,12 @@ import { type Clock, systemClock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { TaskMetrics } from '../runtime/slot-messages.js';
-import type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './attempt-options.js';
+import type {
+  AttemptFailure,
+  CheckpointAcknowledgementReport,
+  CompletedCheckpointReport,
+  RestoredCheckpointReport,
+} from './attempt-options.js';
 import { CheckpointHistory } from './gateway/checkpoint-history.js';
 import type { SubtaskFacts, TaskLoad } from './gateway/cluster-model.js';
 import { ExceptionHistory } from './gateway/exception-history.js';
@@ -34,6 +39,15 @@ export interface HistorySizes {
   readonly exceptions?: number;
 }
 
+interface Place {
+  readonly taskManagerId: string;
+  readonly endpoint: string;
+}
+
+function placeOn({ id, description }: RegisteredTaskManager): Place {
+  return { taskManagerId: id, endpoint: `${description.data.host}:${description.data.port}` };
+}
+
 export class JobFactsCollector implements RunObserver {
   readonly checkpoints: CheckpointHistory;
   readonly exceptions: ExceptionHistory;
@@ -44,6 +58,9 @@ export class JobFactsCollector implements RunObserver {
   private readonly clock: Clock;
   private attempt = 0;
   private readonly byName = new Map<string, Subtask>();
+  /** By slot of the attempt. */
+  private places: readonly Place[] = [];
+  private lastFailure: MillstreamError | undefined;
 
   constructor(graph: JobGraph, clock: Clock = systemClock, sizes: HistorySizes = {}) {
     this.checkpoints = new CheckpointHistory(sizes.checkpoints);
@@ -93,6 +110,7 @@ export class JobFactsCollector implements RunObserver {
   attemptStarted(attempt: number, graph: JobGraph): void {
     this.attempt = attempt;
     this.graph = graph;
+    this.places = [];
     this.byName.clear();
     for (const vertex of graph.vertices) {
       for (let subtask = 0; subtask < vertex.parallelism; subtask++) {
@@ -114,12 +132,12 @@ export class JobFactsCollector implements RunObserver {
   }
 
   placed(placement: Placement, hosts: readonly RegisteredTaskManager[]): void {
+    this.places = hosts.map(placeOn);
     for (const { vertexId, subtaskIndex, slot } of placement.subtasks) {
       const subtask = this.byName.get(`${vertexId}:${subtaskIndex}`);
       const host = hosts[slot];
       if (subtask === undefined || host === undefined) continue;
-      const { data } = host.description;
-      subtask.place = { taskManagerId: host.id, endpoint: `${data.host}:${data.port}` };
+      subtask.place = placeOn(host);
     }
     this.all('DEPLOYING');
   }
@@ -184,12 +202,30 @@ export class JobFactsCollector implements RunObserver {
     this.enter('RESTARTING');
   }
 
-  closeFailed(error: MillstreamError): void {
-    this.exceptions.addConcurrent({ at: this.clock.now(), error });
+  attemptFailed({ error, slot, task }: AttemptFailure): void {
+    const vertex = this.graph.vertices.find(({ id }) => id === task?.vertexId);
+    const number = (task?.subtask ?? 0) + 1;
+    const taskManager = error.details.taskManager;
+    // A lost slot or TaskManager says which it was.
+    const place = this.places.find((each) => each.taskManagerId === taskManager) ?? this.places[slot ?? Number(error.details.slot)];
+    this.exceptions.add({
+      at: this.clock.now(),
+      error,
+      ...(vertex !== undefined && { taskName: `${vertex.name} (${number}/${vertex.parallelism})` }),
+      ...place,
+      labels: { domain: error.domain },
+    });
+    this.lastFailure = error;
   }
 
+  closeFailed(error: MillstreamError): void {
+    this.exceptions.addConcurrent({ at: this.clock.now(), error, labels: { domain: error.domain } });
+  }
+
+  /** A failure, unless an attempt has told of it with what it knows. */
   failed(error: MillstreamError): void {
-    this.exceptions.add({ at: this.clock.now(), error });
+    if (error === this.lastFailure) return;
+    this.exceptions.add({ at: this.clock.now(), error, labels: { domain: error.domain } });
   }
 
   private attemptEnded(): void {

@@ -256,10 +256,11 @@ export class JobManager {
     const { scheduler } = this.options;
     if (scheduler?.type !== 'Adaptive' || !scheduler.reactive) return;
     const other = [...this.jobs.values()].find(({ facts }) => !ENDED_JOB_STATES.has(facts.state));
-    if (other === undefined) return;
+    if (other === undefined && this.starting.size === 0) return;
+    const which = other === undefined ? 'another one is being submitted' : `"${other.name}" (${other.id}) runs`;
     throw new MillstreamError(
       'REQUEST_CONFLICT',
-      `Cannot run another job: with 'scheduler-mode: reactive' a cluster runs one job, and "${other.name}" (${other.id}) runs. Cancel that one, or start another cluster.`,
+      `Cannot run another job: with 'scheduler-mode: reactive' a cluster runs one job, and ${which}. Cancel that one, or start another cluster.`,
     );
   }
 

@@ -30,6 +30,7 @@ export const SILENT_OBSERVER: RunObserver = {
   running: () => undefined,
   subtaskFinished: () => undefined,
   slotsAwaited: () => undefined,
+  attemptFailed: () => undefined,
   attemptStarted: () => undefined,
   restarting: () => undefined,
   closeFailed: () => undefined,

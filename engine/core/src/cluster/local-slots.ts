@@ -104,7 +104,10 @@ export class LocalSlots {
   killSlot(slot: number): void {
     const handle = this.handles.get(slot);
     if (handle === undefined) return;
-    const lost = new MillstreamError('SLOT_LOST', `Slot ${slot} ended unexpectedly: it was killed.`, { retryable: true });
+    const lost = new MillstreamError('SLOT_LOST', `Slot ${slot} ended unexpectedly: it was killed.`, {
+      retryable: true,
+      details: { slot },
+    });
     void handle.kill().then(() => this.lose(slot, lost));
   }
 }

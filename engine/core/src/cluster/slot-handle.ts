@@ -35,7 +35,13 @@ export function startSlot(options: SlotHandleOptions): SlotHandle {
   const lost = (message: string, cause?: unknown): void => {
     if (closed) return;
     closed = true;
-    options.onLost(new MillstreamError('SLOT_LOST', `Slot ${options.slot} ended unexpectedly: ${message}`, { retryable: true, cause }));
+    options.onLost(
+      new MillstreamError('SLOT_LOST', `Slot ${options.slot} ended unexpectedly: ${message}`, {
+        retryable: true,
+        cause,
+        details: { slot: options.slot },
+      }),
+    );
   };
   thread.listener = {
     onMessage: (message) => {

@@ -3,7 +3,7 @@
  * Invariants: 1. a writer's chunks reach the file in the order of the calls, gathered into few system calls; 2. after a failed write
  * every later call of that writer fails with the same error, so that nobody takes a file with a hole for a whole one.
  */
-import { type FileHandle, link, mkdir, open, readdir, readFile, rmdir, stat, truncate, unlink } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rmdir, stat, truncate, unlink } from 'node:fs/promises';
 import type { Disk, DiskReader, DiskWriter } from './disk.js';
 import { createDiskError, diskErrorCode } from './disk-error.js';
 
@@ -70,6 +70,9 @@ function withoutFirstBytes(chunks: readonly Uint8Array[], count: number): Uint8A
   return rest;
 }
 
+/** Of one system call, which takes less than 2 GiB. */
+const READ_BYTES_MAX = 256 * 1024 * 1024;
+
 class NodeDiskReader implements DiskReader {
   private readonly handle: FileHandle;
 
@@ -81,7 +84,7 @@ class NodeDiskReader implements DiskReader {
     const buffer = Buffer.allocUnsafeSlow(length);
     let at = 0;
     while (at < length) {
-      const { bytesRead } = await this.handle.read(buffer, at, length - at, position + at);
+      const { bytesRead } = await this.handle.read(buffer, at, Math.min(length - at, READ_BYTES_MAX), position + at);
       if (bytesRead === 0) break;
       at += bytesRead;
     }
@@ -94,6 +97,16 @@ class NodeDiskReader implements DiskReader {
 
   close(): Promise<void> {
     return this.handle.close();
+  }
+}
+
+/** Node's own readFile refuses files of 2 GiB, and state files may be larger. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const reader = new NodeDiskReader(await open(path, 'r'));
+  try {
+    return await reader.read(0, await reader.size());
+  } finally {
+    await reader.close();
   }
 }
 
@@ -123,7 +136,7 @@ async function syncDirectory(directory: string): Promise<void> {
 export const nodeDisk: Disk = {
   create: async (path, options) => new NodeDiskWriter(await open(path, options?.overwrite === true ? 'w' : 'wx'), path),
   open: async (path) => new NodeDiskReader(await open(path, 'r')),
-  readFile: (path) => readFile(path),
+  readFile: readWhole,
   link: (from, to) => link(from, to),
   unlink: (path) => unlink(path),
   truncate: (path, length) => truncate(path, length),

@@ -136,7 +136,13 @@ export type FromSlot =
   /** A sink has what it is there for, and waits for the checkpoint that covers it. */
   | { readonly type: 'requestCheckpoint' }
   | { readonly type: 'collected'; readonly nodeId: string; readonly values: Uint8Array }
-  | { readonly type: 'failed'; readonly error: SerializedError; readonly position: RecordPosition | undefined }
+  /** `task`: the subtask that failed, if it was one. */
+  | {
+      readonly type: 'failed';
+      readonly error: SerializedError;
+      readonly position: RecordPosition | undefined;
+      readonly task: { readonly vertexId: string; readonly subtask: number } | undefined;
+    }
   | { readonly type: 'metrics'; readonly tasks: readonly TaskMetrics[]; readonly longestDelayMs: number }
   /** Everything is closed. `failures`: what could not be closed. */
   | { readonly type: 'cancelled'; readonly failures: readonly SerializedError[] };

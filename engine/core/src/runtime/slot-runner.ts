@@ -262,7 +262,7 @@ export class SlotRunner {
   }
 
   fail(error: unknown): void {
-    this.send({ type: 'failed', error: serializeError(error), position: undefined });
+    this.send({ type: 'failed', error: serializeError(error), position: undefined, task: undefined });
   }
 }
 

@@ -206,13 +206,14 @@ export class Slot {
 
   taskFailed(task: Task, error: unknown): void {
     const { error: described, position } = describeFailure(task, error);
-    this.fail(described, position);
+    this.fail(described, position, task);
   }
 
-  private fail(error: unknown, position: RecordPosition | undefined): void {
+  private fail(error: unknown, position: RecordPosition | undefined, task?: Task): void {
     if (this.stopped) return;
     this.stopped = true;
-    this.options.send({ type: 'failed', error: serializeError(error), position });
+    const subtask = task && { vertexId: task.options.vertexId, subtask: task.options.subtaskIndex };
+    this.options.send({ type: 'failed', error: serializeError(error), position, task: subtask });
     this.options.wake();
   }
 
