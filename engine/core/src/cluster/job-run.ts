@@ -307,7 +307,7 @@ export class JobRun {
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
     point: RestorePoint | undefined,
-    { graph, createSlots, running }: AttemptAllocation,
+    { graph, createSlots, running, isElastic }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
     const execution = new ExecutionAttempt({
@@ -323,7 +323,7 @@ export class JobRun {
       defaultParallelism: this.settings.defaultParallelism,
       channels: this.settings.channels,
       alignBarriers: this.settings.alignBarriers,
-      overtakeAfterMs: this.settings.overtakeAfterMs,
+      overtakeAfterMs: isElastic === true ? undefined : this.settings.overtakeAfterMs,
       checked: options.checked ?? false,
       seed: options.seed ?? entropySeed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
