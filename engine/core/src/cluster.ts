@@ -109,10 +109,17 @@ export { DEFAULT_CHECKPOINT_DIRECTORY, type RunOptions } from './cluster/job-set
 export { LeaderElection, type LeaderElectionListener } from './cluster/leader-election.js';
 export { LeaderLease } from './cluster/leader-lease.js';
 export { type Leader, type LeaderAddress, type LeaderClaim, LeaderObserver, type LeaseLook } from './cluster/leader-observer.js';
+export {
+  type HighAvailabilityStorage,
+  Leadership,
+  type LeadershipObserver,
+  type LeadershipOptions,
+  leaderFinder,
+} from './cluster/leadership.js';
 export { fileLeaseStore, type LeaseStore } from './cluster/lease-store.js';
 export { LocalExecutor, type LocalExecutorOptions, SILENT_OBSERVER } from './cluster/local-executor.js';
 export { measureProcess, type ProcessFigures } from './cluster/process-figures.js';
-export { moduleHash, ProgramModules } from './cluster/program-modules.js';
+export { moduleHash, ProgramModules, type ProgramStore } from './cluster/program-modules.js';
 export { createProgramTrial, type ProgramTrial, type ProgramTrialOptions, type TrialRequest } from './cluster/program-trial.js';
 export { RelayingExchange, type RelayingExchangeOptions } from './cluster/relaying-exchange.js';
 export type { AdaptiveSchedulerConfig } from './cluster/scheduling/adaptive-scheduler-state.js';

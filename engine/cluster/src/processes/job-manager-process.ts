@@ -9,10 +9,11 @@ import {
   configurationRows,
   createProgramTrial,
   entropySeed,
+  type HighAvailabilityStorage,
   JobManager,
   JobManagerModel,
   jobOptions,
-  type LeaderElection,
+  type Leadership,
   ModelGateway,
   nodeDisk,
   ProgramModules,
@@ -25,7 +26,7 @@ import { startRestServer } from '../rest/rest-server.js';
 import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
-import { type HighAvailabilityStorage, openFileSystems, openHighAvailability, startElection, submittedJobs } from './leadership.js';
+import { createLeadership, openFileSystems, openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
 import { schedulerSettings } from './scheduler-settings.js';
 import { temporaryDirectory } from './temporary-directory.js';
@@ -56,7 +57,7 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   const storage = await openHighAvailability(options);
   const directory = await temporaryDirectory(options, 'jobmanager');
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
-  const leadership = new Leadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
+  const leadership = new ProcessLeadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
   const listener = await network.listen(
     { host: options['jobmanager.bind-host'], port: options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'] },
     (connection) => leadership.leading?.accept(connection) ?? refuse(connection),
@@ -84,7 +85,7 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   if (health !== undefined) cleanup.add(() => health.close());
   const { address } = listener;
   const host = options['jobmanager.rpc.address'] ?? options['jobmanager.bind-host'];
-  await leadership.start({ control: `${host}:${address.port}`, rest: rest.url });
+  leadership.start({ control: `${host}:${address.port}`, rest: rest.url });
   cleanup.add(() => leadership.stop());
   log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url, health: health?.port }, 'JobManager started');
   return {
@@ -98,17 +99,16 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   };
 }
 
-/** Whether this process leads, and the JobManager while it does. */
-class Leadership {
-  leading: JobManager | undefined;
+/** Whether this process leads, and the JobManager while it does: for ever, or as the election says. */
+class ProcessLeadership {
   /** Where REST is. */
   rest: string | undefined;
   private readonly configuration: Configuration;
   private readonly modules: ProgramModules;
   private readonly storage: HighAvailabilityStorage | undefined;
   private readonly log: Logger;
-  private election: LeaderElection | undefined;
-  private abandoned: Promise<void> | undefined;
+  private alone: JobManager | undefined;
+  private elected: Leadership | undefined;
 
   constructor(configuration: Configuration, modules: ProgramModules, storage: HighAvailabilityStorage | undefined, log: Logger) {
     this.configuration = configuration;
@@ -117,50 +117,39 @@ class Leadership {
     this.log = log;
   }
 
-  async start(address: { readonly control: string; readonly rest: string }): Promise<void> {
+  get leading(): JobManager | undefined {
+    return this.alone ?? this.elected?.jobManager;
+  }
+
+  start(address: { readonly control: string; readonly rest: string }): void {
     this.rest = address.rest;
-    if (this.storage === undefined) {
-      await this.lead(1);
+    const { storage, configuration, log } = this;
+    if (storage === undefined) {
+      this.alone = this.createJobManager(1, undefined);
+      log.info({ term: 1 }, 'leading');
       return;
     }
-    this.election = startElection(this.storage, this.configuration.options, address, {
-      granted: (term) => void this.lead(term),
-      revoked: (term) => this.abandon(term),
-      failed: (error) => this.log.warn({ err: error }, 'the storage of high availability does not answer'),
-    });
+    this.elected = createLeadership(storage, configuration.options, address, log, (term, submitted) =>
+      this.createJobManager(term, submitted),
+    );
+    this.elected.start();
   }
 
   /** With high availability jobs go on under the next leader, which need not wait for the lease to lapse; else they end. */
   async stop(): Promise<void> {
-    if (this.election === undefined) {
-      await this.leading?.stop();
-      return;
-    }
-    await this.election.stop();
-    await this.abandoned;
+    await this.elected?.stop();
+    await this.alone?.stop();
   }
 
-  private async lead(term: number): Promise<void> {
-    const { storage, modules, log } = this;
-    const submitted = storage === undefined ? undefined : submittedJobs(storage);
-    const jobManager = createJobManager(this.configuration, { term, modules, submitted }, log);
-    this.leading = jobManager;
-    log.info({ term }, 'leading');
-    await jobManager.recover().catch((error: unknown) => log.error({ err: error }, 'cannot read the jobs of the former leader'));
-  }
-
-  private abandon(term: number): void {
-    const former = this.leading;
-    this.leading = undefined;
-    this.log.warn({ term }, 'leading no more');
-    this.abandoned = former?.abandon();
+  private createJobManager(term: number, submitted: SubmittedJobs | undefined): JobManager {
+    return createJobManager(this.configuration, { term, modules: this.modules, submitted }, this.log);
   }
 }
 
 async function createGateway(
   configuration: Configuration,
   directory: string,
-  leadership: Leadership,
+  leadership: ProcessLeadership,
   isTls: boolean,
   shutDown: () => Promise<void>,
 ): Promise<ModelGateway> {

@@ -7,28 +7,19 @@ import { MillstreamError } from 'millstream';
 import {
   entropySeed,
   FileSystems,
-  fileLeaseStore,
-  LeaderElection,
-  type LeaderElectionListener,
-  LeaderLease,
-  LeaderObserver,
-  type NetworkAddress,
+  type HighAvailabilityStorage,
+  type LeaderAddress,
+  Leadership,
+  type LeadershipOptions,
   nodeDisk,
   type ResolvedOptions,
-  randomToken,
-  SubmittedJobs,
   seededRandom,
   storageSettings,
   systemClock,
 } from 'millstream/cluster';
+import type { Logger } from './process-log.js';
 
 const DEFAULT_STORAGE_DIRECTORY = '.millstream/high-availability';
-
-/** The place of a cluster in the storage of high availability. */
-export interface HighAvailabilityStorage {
-  readonly files: FileSystems;
-  readonly directory: string;
-}
 
 /** All stores as the configuration says. */
 export function openFileSystems(options: ResolvedOptions): FileSystems {
@@ -69,43 +60,27 @@ function wrongStorage(type: 'file' | 's3', root: string): MillstreamError {
   );
 }
 
-/** Takes part in the election; `address` is published by the leader. */
-export function startElection(
+/** Takes part in the election once it is started; `address` is published by the leader. */
+export function createLeadership(
   storage: HighAvailabilityStorage,
   options: ResolvedOptions,
-  address: { readonly control: string; readonly rest: string },
-  listener: LeaderElectionListener,
-): LeaderElection {
-  const holder = `${address.control} (process ${process.pid})`;
-  const durationMs = options['high-availability.leader-election.lease-duration'];
-  const claim = { holder, address, durationMs, nonce: randomToken() };
-  const lease = new LeaderLease(leaseStore(storage), claim, systemClock);
-  const intervalMs = options['high-availability.leader-election.retry-period'];
-  const election = new LeaderElection(lease, { intervalMs, clock: systemClock, random: seededRandom(entropySeed()), listener });
-  election.start();
-  return election;
-}
-
-/** Sees who leads. */
-export function observeLeader(storage: HighAvailabilityStorage, options: ResolvedOptions): LeaderObserver {
-  return new LeaderObserver(leaseStore(storage), systemClock, options['high-availability.leader-election.lease-duration']);
-}
-
-export function submittedJobs({ files, directory }: HighAvailabilityStorage): SubmittedJobs {
-  return new SubmittedJobs(files, directory, writerName());
-}
-
-/** "host:port" as an address. */
-export function parseAddress(text: string): NetworkAddress {
-  const at = text.lastIndexOf(':');
-  return { host: text.slice(0, at), port: Number(text.slice(at + 1)) };
-}
-
-function leaseStore({ files, directory }: HighAvailabilityStorage): ReturnType<typeof fileLeaseStore> {
-  return fileLeaseStore(files, directory, writerName());
-}
-
-/** Differs from every other register's, also in this process. */
-function writerName(): string {
-  return randomToken().slice(0, 12);
+  address: LeaderAddress,
+  log: Logger,
+  createJobManager: LeadershipOptions['createJobManager'],
+): Leadership {
+  return new Leadership({
+    storage,
+    holder: `${address.control} (process ${process.pid})`,
+    address,
+    durationMs: options['high-availability.leader-election.lease-duration'],
+    intervalMs: options['high-availability.leader-election.retry-period'],
+    clock: systemClock,
+    createJobManager,
+    observer: {
+      leading: (term) => log.info({ term }, 'leading'),
+      standby: (term) => log.warn({ term }, 'leading no more'),
+      failed: (error) => log.warn({ err: error }, 'the storage of high availability does not answer'),
+      recoveryFailed: (error) => log.error({ err: error }, 'cannot read the jobs of the former leader'),
+    },
+  });
 }

@@ -2,10 +2,9 @@
 import { rm } from 'node:fs/promises';
 import { availableParallelism, freemem, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { MillstreamError } from 'millstream';
 import {
+  leaderFinder,
   measureProcess,
-  type NetworkAddress,
   ProgramModules,
   RelayingExchange,
   type ResolvedOptions,
@@ -17,7 +16,7 @@ import {
 import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
-import { observeLeader, openHighAvailability, parseAddress } from './leadership.js';
+import { openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -34,14 +33,10 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
 
 async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): Promise<RunningTaskManager> {
   const highAvailability = await openHighAvailability(options);
-  const observer = highAvailability === undefined ? undefined : observeLeader(highAvailability, options);
   const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
-  const findLeader = async (): Promise<NetworkAddress> => {
-    if (observer === undefined) return fixed;
-    const leader = await observer.leader();
-    if (leader !== undefined) return parseAddress(leader.address.control);
-    throw new MillstreamError('CLUSTER_UNAVAILABLE', 'No JobManager leads now. It is looked for again.', { retryable: true });
-  };
+  const durationMs = options['high-availability.leader-election.lease-duration'];
+  const findLeader =
+    highAvailability === undefined ? async () => fixed : leaderFinder(highAvailability, { durationMs, clock: systemClock });
   const host = options['taskmanager.host'] ?? options['taskmanager.bind-host'];
   const id = options['taskmanager.resource-id'] ?? `${hostname()}-${process.pid}`;
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>

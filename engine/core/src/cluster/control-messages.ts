@@ -106,10 +106,11 @@ export function encodeControl(message: ToTaskManager | FromTaskManager): Uint8Ar
   return serialize(message);
 }
 
-/** Throws PROTOCOL_MISMATCH if the bytes are no message. */
+/** The bytes may be used again afterwards. Throws PROTOCOL_MISMATCH if they are no message. */
 export function decodeControl<M extends ToTaskManager | FromTaskManager>(bytes: Uint8Array): M {
   try {
-    const message = deserialize(bytes) as unknown;
+    // Arrays of bytes in a message are views on what it was read from.
+    const message = deserialize(new Uint8Array(bytes)) as unknown;
     if (typeof message === 'object' && message !== null && typeof (message as { type?: unknown }).type === 'string') return message as M;
   } catch (cause) {
     throw violation('its bytes are damaged', cause);

@@ -8,15 +8,16 @@
  * time; 3. a program that cannot be evaluated changes nothing.
  */
 import { evaluateModule } from '../api/define-job.js';
-import { createMoment, type EvaluationMoment } from '../api/evaluation-sandbox.js';
+import type { EvaluationMoment } from '../api/evaluation-sandbox.js';
 import { parseProgramArguments } from '../api/program-arguments.js';
 import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
 import { FileSystems } from '../checkpoint/file-systems.js';
 import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
+import { typedTransientDiskError } from '../common/disk-error.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
-import { entropySeed, randomToken, seededRandom } from '../common/random.js';
+import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
 import type { JobProgram, Plan } from '../plan/plan.js';
 import { requireSamePlan } from '../plan/plan-difference.js';
@@ -27,7 +28,7 @@ import type { HistorySizes } from './job-facts.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
 import { programFailed } from './program-failure.js';
-import { moduleHash, type ProgramModules } from './program-modules.js';
+import { moduleHash, type ProgramStore } from './program-modules.js';
 import type { ProgramTrial, TrialRequest } from './program-trial.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import type { SchedulerSettings } from './scheduling/job-scheduler.js';
@@ -35,6 +36,9 @@ import type { SlotSpread } from './scheduling/match-slots.js';
 import { SlotPool } from './slot-pool.js';
 import type { SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
 import { UnrecoveredJob } from './unrecovered-job.js';
+
+/** Between two questions to a storage that does not answer. */
+const RECOVERY_RETRY_MS = 1_000;
 
 /** Hears what happens in a cluster; for its log. */
 export interface JobManagerObserver {
@@ -54,7 +58,9 @@ export interface JobManagerOptions {
   readonly disk: Disk;
   /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
   readonly files?: FileSystems | undefined;
-  readonly modules: ProgramModules;
+  /** Default: the machine's. */
+  readonly entropy?: Entropy | undefined;
+  readonly modules: ProgramStore;
   readonly term: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
@@ -73,6 +79,8 @@ export interface JobManagerOptions {
   readonly trial?: ProgramTrial | undefined;
   /** Options of jobs that do not set them. Default: none. */
   readonly jobDefaults?: Readonly<Record<string, unknown>> | undefined;
+  /** How all jobs run; for tests. */
+  readonly run?: Pick<RunOptions, 'checked' | 'ring'>;
   /** Where jobs are kept for the next leader; undefined: they end with this process. */
   readonly submitted?: SubmittedJobs | undefined;
 }
@@ -114,11 +122,16 @@ export class JobManager {
   /** Messages about attempts that were over. */
   staleMessages = 0;
   private readonly options: JobManagerOptions;
+  private readonly entropy: Entropy;
+  private isAbandoned = false;
+  /** From the first call of `recover` on. */
+  private recovery: Promise<void> | undefined;
   private readonly taskManagers = new Map<string, RegisteredTaskManager>();
   private evaluating: Promise<unknown> = Promise.resolve();
 
   constructor(options: JobManagerOptions) {
     this.options = options;
+    this.entropy = options.entropy ?? systemEntropy;
     const { clock, spread, slotIdleTimeoutMs } = options;
     this.pool = new SlotPool({ clock, spread, ...(slotIdleTimeoutMs !== undefined && { idleTimeoutMs: slotIdleTimeoutMs }) });
     this.knowsJobs = options.submitted === undefined;
@@ -133,6 +146,7 @@ export class JobManager {
 
   /** Another leads now: lets everything go, and leaves jobs and their records to it. */
   async abandon(): Promise<void> {
+    this.isAbandoned = true;
     for (const member of this.taskManagers.values()) member.lost('another JobManager leads');
     for (const job of this.jobs.values()) job.abandon();
     await Promise.all([...this.jobs.values()].map((job) => job.ended));
@@ -199,7 +213,7 @@ export class JobManager {
 
   /** Evaluates the program and starts its job; with an id that is known already, that job is meant. Throws as `evaluate`. */
   async submit(submission: JobSubmission): Promise<JobMaster> {
-    const { id = randomToken() } = submission;
+    const { id = this.entropy.token() } = submission;
     const known = this.jobs.get(id);
     if (known !== undefined) return known;
     // A request that was repeated while its first one is still being worked on.
@@ -214,6 +228,9 @@ export class JobManager {
   private readonly starting = new Map<string, Promise<JobMaster>>();
 
   private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
+    await this.recovery;
+    const recovered = this.jobs.get(id);
+    if (recovered !== undefined) return recovered;
     this.checkAlone();
     const evaluated = await this.evaluate(submission);
     checkClusterProgram(evaluated.program, this.options.scheduler);
@@ -230,6 +247,7 @@ export class JobManager {
       },
       submission.content,
     );
+    if (this.isAbandoned) throw abandonedError();
     return this.startJob(id, submission, evaluated);
   }
 
@@ -248,18 +266,39 @@ export class JobManager {
 
   /**
    * Goes on with the jobs that an earlier leader has left. One that cannot be gone on with has failed, is among `unrecovered`, and is left to
-   * the next leader, unless it is cancelled. Throws CHECKPOINT_CORRUPT, STORAGE_….
+   * the next leader, unless it is cancelled. Storage that does not answer is asked again for as long as this process leads; submissions
+   * wait for that. Throws CHECKPOINT_CORRUPT.
    */
   async recover(): Promise<void> {
+    const { submitted } = this.options;
+    if (submitted === undefined) return;
+    this.recovery = this.recoverAll(submitted);
+    await this.recovery;
+  }
+
+  private async recoverAll(submitted: SubmittedJobs): Promise<void> {
     try {
-      for (const job of (await this.options.submitted?.load()) ?? []) await this.recoverJob(job);
+      while (!(await this.tryToRecover(submitted)) && !this.isAbandoned) {
+        await new Promise<void>((resolve) => this.options.clock.schedule(RECOVERY_RETRY_MS, resolve));
+      }
     } finally {
       this.knowsJobs = true;
     }
   }
 
+  private async tryToRecover(submitted: SubmittedJobs): Promise<boolean> {
+    try {
+      for (const job of await submitted.takeOver()) await this.recoverJob(job);
+      return true;
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      return false;
+    }
+  }
+
   private async recoverJob(job: SubmittedJob): Promise<void> {
     const { submitted, observer, clock } = this.options;
+    if (this.jobs.has(job.id) || this.isAbandoned) return;
     try {
       const { content } = await (submitted as SubmittedJobs).module(job.module);
       const run = {
@@ -267,8 +306,10 @@ export class JobManager {
         ...(job.from !== undefined && { from: job.from }),
       };
       const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
-      this.startJob(job.id, submission, await this.evaluate(submission), job.requirements);
+      const evaluated = await this.evaluate(submission);
+      if (!this.isAbandoned) this.startJob(job.id, submission, evaluated, job.requirements);
     } catch (error) {
+      if (isTransient(error)) throw error;
       const typed = asMillstreamError(error);
       this.unrecovered.set(job.id, new UnrecoveredJob(job, typed, clock));
       observer.recoveryFailed(job.id, typed);
@@ -293,17 +334,18 @@ export class JobManager {
       program,
       artifact: { ...artifact, argv },
       module,
-      run,
+      run: { ...options.run, ...run },
       pool,
       term: options.term,
       scheduler: options.scheduler ?? { type: 'Default', slotRequestTimeoutMs: options.slotRequestTimeoutMs },
       histories: options.histories,
       requirements,
       keepRequirements: async (changed) => await submitted?.require(id, changed),
-      forget: submitted && (async () => await submitted.remove(id)),
+      forget: submitted && (async () => await this.forget(id, submitted)),
       userOf: (each, directory) => this.userOf(each, directory, id),
       clock: options.clock,
       disk: options.disk,
+      entropy: this.entropy,
       files: options.files,
     });
     this.jobs.set(job.id, job);
@@ -311,6 +353,23 @@ export class JobManager {
     options.observer.jobSubmitted(job);
     void job.ended.then(() => options.observer.jobEnded(job));
     return job;
+  }
+
+  /**
+   * Takes a job that has ended off the list for the next leader, however often the storage has to be asked: on the list it would be run
+   * again. Throws JOB_RECORD_CONFLICT.
+   */
+  private async forget(id: string, submitted: SubmittedJobs): Promise<void> {
+    for (;;) {
+      try {
+        await submitted.remove(id);
+        return;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+      }
+      if (this.isAbandoned) throw abandonedError();
+      await new Promise<void>((resolve) => this.options.clock.schedule(RECOVERY_RETRY_MS, resolve));
+    }
   }
 
   /** Forgets jobs that ended long ago, and the longest ago where there are too many. */
@@ -336,7 +395,7 @@ export class JobManager {
   /** Removes a savepoint that no job needs. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, REQUEST_CONFLICT, STORAGE_…. */
   async disposeSavepoint(path: string): Promise<void> {
     const { disk, clock } = this.options;
-    const files = this.options.files ?? new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
+    const files = this.options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
     await disposeSavepoint(files, path, (directory) => this.userOf(undefined, directory, undefined));
   }
 
@@ -365,19 +424,21 @@ export class JobManager {
     this.options.modules.add(module);
     const url = this.options.modules.urlOf(module.hash) as string;
     const parameters = parseProgramArguments(argv.slice(1));
-    const context = { mode: 'slot' as const, parameters, defaults, options, moment: createMoment() };
+    const context = {
+      mode: 'slot' as const,
+      parameters,
+      defaults,
+      options,
+      moment: { now: this.options.clock.now(), seed: this.entropy.seed() },
+    };
     const done = this.evaluating.then(async () => await work({ url, argv, context }, module));
     this.evaluating = done.catch(() => undefined);
     return await done;
   }
 
-  private evaluations = 0;
-
   private async evaluateHere({ url, argv, context }: TrialRequest): Promise<JobProgram> {
-    process.argv.splice(1, process.argv.length, ...argv);
-    this.evaluations++;
     try {
-      return await evaluateModule(context, async () => (await import(`${url}#${this.evaluations}`)) as { readonly default?: unknown });
+      return await evaluateModule(context, async () => await this.options.modules.load(url, argv));
     } catch (error) {
       throw error instanceof MillstreamError ? error : programFailed(error);
     }
@@ -387,4 +448,16 @@ export class JobManager {
 function artifactOf({ url, argv, context }: TrialRequest, plan: Plan, { content }: ArtifactModule): ProgramArtifact {
   const moment = context.moment as EvaluationMoment;
   return { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan };
+}
+
+/** It may be gone the next time. */
+function isTransient(error: unknown): boolean {
+  const typed = typedTransientDiskError(error);
+  return typed instanceof MillstreamError && typed.retryable;
+}
+
+function abandonedError(): MillstreamError {
+  return new MillstreamError('CLUSTER_UNAVAILABLE', 'Cannot take the job: another JobManager leads now. Submit it there.', {
+    retryable: true,
+  });
 }

@@ -3,6 +3,7 @@ import type { FileSystems } from '../checkpoint/file-systems.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
+import type { Entropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
@@ -36,6 +37,7 @@ export interface JobMasterOptions {
   readonly keepRequirements: (requirements: ResourceRequirements) => Promise<void>;
   readonly clock: Clock;
   readonly disk: Disk;
+  readonly entropy: Entropy;
   /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
   readonly files?: FileSystems | undefined;
 }
@@ -73,6 +75,7 @@ export class JobMaster {
         slots: {
           term: options.term,
           module: options.module,
+          entropy: options.entropy,
           onPlaced: (placement, hosts) => this.facts.placed(placement, hosts),
         },
       },
@@ -88,6 +91,7 @@ export class JobMaster {
       options: options.run,
       clock: options.clock,
       disk: options.disk,
+      entropy: options.entropy,
       ...(options.files !== undefined && { files: options.files }),
       observer: this.facts,
       term: options.term,

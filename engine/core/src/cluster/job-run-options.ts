@@ -3,6 +3,7 @@ import type { FileSystems } from '../checkpoint/file-systems.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import type { MillstreamError } from '../common/errors.js';
+import type { Entropy } from '../common/random.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { JobProgram } from '../plan/plan.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
@@ -35,6 +36,8 @@ export interface JobRunOptions {
   readonly options: RunOptions;
   readonly clock: Clock;
   readonly disk: Disk;
+  /** Default: the machine's. */
+  readonly entropy?: Entropy;
   /** Where checkpoints lie. Default: the disk, and object stores as their environment says. */
   readonly files?: FileSystems;
   readonly observer: RunObserver;

@@ -11,8 +11,9 @@ import { latestCheckpoint } from '../checkpoint/job-record.js';
 import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
+import { typedTransientDiskError } from '../common/disk-error.js';
 import { MillstreamError } from '../common/errors.js';
-import { entropySeed, randomToken, seededRandom } from '../common/random.js';
+import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
 import type { JobGraph } from '../plan/job-graph.js';
 import type { AttemptOutcome } from './attempt-options.js';
@@ -37,6 +38,7 @@ export class JobRun {
   readonly run: string;
   readonly settings: RunSettings;
   private readonly options: JobRunOptions;
+  private readonly entropy: Entropy;
   private readonly files: FileSystems;
   private readonly scheduler: AttemptScheduler;
   private strategy: RestartStrategy;
@@ -56,21 +58,23 @@ export class JobRun {
 
   constructor(options: JobRunOptions) {
     this.options = options;
+    this.entropy = options.entropy ?? systemEntropy;
     const { disk, clock } = options;
-    this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(entropySeed()) });
+    this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
     const { plan } = options.program;
     this.settings = runSettings(plan, options.options);
     checkSinkTargets(options.program);
     this.graph = this.asRequired(buildJobGraph(plan));
     this.scheduler = options.scheduler ?? LOCAL_SCHEDULER;
-    const seed = options.options.seed ?? entropySeed();
-    this.run = options.run ?? seededRandom(entropySeed()).uint32().toString(16).padStart(8, '0');
+    const seed = options.options.seed ?? this.entropy.seed();
+    this.run = options.run ?? seededRandom(this.entropy.seed()).uint32().toString(16).padStart(8, '0');
     this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
   }
 
   /** Runs to the end. Throws the job's error if it fails. */
   async execute(): Promise<RunOutcome> {
-    this.start = await this.open();
+    // Who starts a job here is told at once what it lacks; one that another leader has begun goes on, whatever the disk does now.
+    if (this.options.run === undefined) await this.openOnce();
     for (;;) {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
@@ -89,6 +93,7 @@ export class JobRun {
   private async nextOutcome(): Promise<AttemptOutcome | 'cancelled' | 'over'> {
     let allocation: AttemptAllocation | undefined;
     try {
+      await this.openOnce();
       const next = await (this.directoryStore ?? this.plainStore).startAttempt();
       if (next === undefined) return 'over';
       if (this.stopWanted !== undefined) return 'cancelled';
@@ -102,8 +107,9 @@ export class JobRun {
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
     } catch (error) {
-      if (!(error instanceof MillstreamError && error.retryable)) throw error;
-      return this.stopWanted === undefined ? { type: 'failed', error, position: undefined } : 'cancelled';
+      const typed = typedTransientDiskError(error);
+      if (!(typed instanceof MillstreamError && typed.retryable)) throw error;
+      return this.stopWanted === undefined ? { type: 'failed', error: typed, position: undefined } : 'cancelled';
     } finally {
       allocation?.release();
     }
@@ -216,7 +222,7 @@ export class JobRun {
   ): Promise<number> {
     if (this.directoryStore === undefined) throw noCheckpointDirectory();
     if (this.attempt === undefined) throw new MillstreamError('CHECKPOINT_FAILED', 'Cannot take a checkpoint: the job is not running.');
-    return await this.attempt.request({ id: randomToken(), kind, stop, directory });
+    return await this.attempt.request({ id: this.entropy.token(), kind, stop, directory });
   }
 
   /** Ends the run at once. Completed checkpoints stay. */
@@ -250,6 +256,14 @@ export class JobRun {
     this.attempt?.killSlot(slot);
   }
 
+  private isOpen = false;
+
+  private async openOnce(): Promise<void> {
+    if (this.isOpen) return;
+    this.start = await this.open();
+    this.isOpen = true;
+  }
+
   private async open(): Promise<RestorePoint | undefined> {
     const { run } = this.options;
     const from = async (): Promise<RestorePoint | undefined> => await openStart(this.files, this.settings, this.options.userOf);
@@ -263,6 +277,7 @@ export class JobRun {
       run: this.run,
       term: this.options.term ?? 1,
       takesOver: run !== undefined,
+      writer: this.entropy.token().slice(0, 8),
     });
     if (run === undefined) return await this.begun(given);
     if (this.directoryStore?.record.ended !== undefined) return undefined;
@@ -325,7 +340,7 @@ export class JobRun {
       alignBarriers: this.settings.alignBarriers,
       overtakeAfterMs: isElastic === true ? undefined : this.settings.overtakeAfterMs,
       checked: options.checked ?? false,
-      seed: options.seed ?? entropySeed(),
+      seed: options.seed ?? this.entropy.seed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,
       sampleDelays: options.sampleDelays ?? false,
       localState: this.settings.localState,

@@ -2,6 +2,7 @@
 import type { CheckpointConfig } from '../checkpoint/coordinator-state.js';
 import type { ResolvedOptions } from '../config/options.js';
 import { resolveOptions } from '../config/resolve-options.js';
+import type { RingLayout } from '../network/ring.js';
 import type { Plan } from '../plan/plan.js';
 import { type ChannelSetting, DEFAULT_RING } from '../runtime/deployment.js';
 import type { RestartStrategyOptions } from './restart-strategy.js';
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly forceCodec?: boolean;
   /** Generated chains and codecs; false runs their interpreted twins. Default: true. */
   readonly codegen?: boolean;
+  /** Size of each channel between slots. Default: 16 slots of 64 KiB. */
+  readonly ring?: RingLayout;
   /** Sample the longest delay of each slot's loop every ms. Default: false. */
   readonly sampleDelays?: boolean;
   /** Size of each slot's young generation, MB. Default: 96. */
@@ -74,7 +77,7 @@ export function runSettings(plan: Plan, run: RunOptions): RunSettings {
     watermarkIntervalMs: options['pipeline.auto-watermark-interval'],
     defaultParallelism: options['parallelism.default'],
     channels: {
-      ring: DEFAULT_RING,
+      ring: run.ring ?? DEFAULT_RING,
       forceCodec: run.forceCodec ?? false,
       codegen: run.codegen ?? true,
       recordOutputMax: options['exchange.record-output-max'],

@@ -15,8 +15,18 @@ export function moduleHash(content: Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
+/** The programs that a process has. */
+export interface ProgramStore {
+  /** Throws ARTIFACT_CORRUPT if the content is not what its hash says. */
+  add(module: ArtifactModule): void;
+  /** Undefined if the module never came. */
+  urlOf(hash: string): string | undefined;
+  /** Evaluates a module, anew each time. `argv`: what it sees as `process.argv` from its name on. */
+  load(url: string, argv: readonly string[]): Promise<{ readonly default?: unknown }>;
+}
+
 /** The programs that a process has, as files to import. */
-export class ProgramModules {
+export class ProgramModules implements ProgramStore {
   private readonly directory: string;
   private readonly known = new Set<string>();
 
@@ -44,6 +54,14 @@ export class ProgramModules {
   /** The URL to import; undefined if the module never came. */
   urlOf(hash: string): string | undefined {
     return this.known.has(hash) ? pathToFileURL(this.pathOf(hash)).href : undefined;
+  }
+
+  private loads = 0;
+
+  async load(url: string, argv: readonly string[]): Promise<{ readonly default?: unknown }> {
+    process.argv.splice(1, process.argv.length, ...argv);
+    this.loads++;
+    return (await import(`${url}#${this.loads}`)) as { readonly default?: unknown };
   }
 
   private pathOf(hash: string): string {

@@ -1,7 +1,7 @@
 /** The exchange of a TaskManager's process: a service for all its attempts, and a driver for each attempt's wake words. */
 import type { Clock } from '../common/clock.js';
 import type { Network, NetworkAddress } from '../common/transport.js';
-import { ExchangeDriver } from '../network/exchange-driver.js';
+import { ExchangeDriver, type ExchangeDriverOptions } from '../network/exchange-driver.js';
 import { ExchangeService } from '../network/exchange-service.js';
 import type { AttemptExchange, ExchangeRequest } from './attempt-share.js';
 
@@ -14,16 +14,28 @@ export interface RelayingExchangeOptions {
   readonly creditBytes?: number;
   /** `taskmanager.network.partition-request-timeout`, ms; default 10 s. */
   readonly attemptTimeoutMs?: number;
+  /** Begins to pump as the options say. Default: in the event loop of this thread. */
+  readonly startDriver?: (options: ExchangeDriverOptions) => Pumping;
+}
+
+/** What pumps for an attempt. */
+export interface Pumping {
+  /** Pumps soon. */
+  wake(): void;
+  /** Pumps no more. */
+  stop(): void;
 }
 
 /** Relays between the slots of this process and other TaskManagers. */
 export class RelayingExchange implements AttemptExchange {
   private readonly service: ExchangeService;
   private readonly clock: Clock;
-  private readonly drivers = new Set<ExchangeDriver>();
+  private readonly startDriver: (options: ExchangeDriverOptions) => Pumping;
+  private readonly drivers = new Set<Pumping>();
 
   constructor(options: RelayingExchangeOptions) {
     this.clock = options.clock;
+    this.startDriver = options.startDriver ?? startExchangeDriver;
     this.service = new ExchangeService({
       ...options,
       requestPump: () => {
@@ -40,16 +52,15 @@ export class RelayingExchange implements AttemptExchange {
   open(request: ExchangeRequest): { close(): void } {
     const { wakeWords, relayIndex, ...deployment } = request;
     if (deployment.outgoing.length === 0 && deployment.incoming.length === 0) return { close: () => undefined };
-    const driver = new ExchangeDriver({
+    const exchange = this.service.open(deployment);
+    const driver = this.startDriver({
       pump: () => this.service.pump(),
       takeDepth: () => this.service.takeDepth(),
       words: wakeWords,
       index: relayIndex,
       clock: this.clock,
     });
-    const exchange = this.service.open(deployment);
     this.drivers.add(driver);
-    driver.start();
     return {
       close: () => {
         this.drivers.delete(driver);
@@ -62,4 +73,10 @@ export class RelayingExchange implements AttemptExchange {
   async close(): Promise<void> {
     await this.service.close();
   }
+}
+
+function startExchangeDriver(options: ExchangeDriverOptions): Pumping {
+  const driver = new ExchangeDriver(options);
+  driver.start();
+  return driver;
 }

@@ -1,6 +1,6 @@
 /** The slots of an attempt on TaskManagers of a cluster. Whoever has leased them releases them after `kill`. */
 import type { Clock } from '../common/clock.js';
-import { randomToken } from '../common/random.js';
+import type { Entropy } from '../common/random.js';
 import type { NetworkAddress } from '../common/transport.js';
 import type { ToSlot } from '../runtime/slot-messages.js';
 import type { AttemptOptions } from './attempt-options.js';
@@ -19,6 +19,7 @@ export interface RemoteSlotsOptions {
   readonly job: string;
   readonly term: number;
   readonly module: ArtifactModule;
+  readonly entropy: Entropy;
   /** The attempt has its slots; `hosts`: by slot. */
   readonly onPlaced: (placement: Placement, hosts: readonly RegisteredTaskManager[]) => void;
 }
@@ -34,7 +35,7 @@ class RemoteSlots implements SlotSet {
   private readonly options: AttemptOptions;
   private readonly listener: SlotListener;
   private readonly key: AttemptKey;
-  private readonly token = randomToken();
+  private readonly token: string;
   private readonly hosts: readonly RegisteredTaskManager[];
   private readonly open = new Set<RegisteredTaskManager>();
   private readonly allClosed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -44,6 +45,7 @@ class RemoteSlots implements SlotSet {
     this.remote = remote;
     this.options = options;
     this.listener = listener;
+    this.token = remote.entropy.token();
     this.placement = placeSubtasks(options.graph);
     this.key = { job: remote.job, run: options.run, attempt: options.attempt, term: remote.term };
     this.hosts = [...new Set(remote.lease.hosts)];

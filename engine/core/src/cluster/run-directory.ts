@@ -22,6 +22,8 @@ export async function openRunDirectory(options: {
   readonly run: string;
   readonly term: number;
   readonly takesOver: boolean;
+  /** Differs from every other's, also of this run and term. */
+  readonly writer: string;
 }): Promise<JobDirectoryStore | undefined> {
   const { files, settings, plan, run, term } = options;
   if (settings.checkpointDirectory === undefined) return undefined;
@@ -29,7 +31,7 @@ export async function openRunDirectory(options: {
   await files.open(directory);
   const storage = new CheckpointStorage(files, directory);
   await prepareDirectory(storage);
-  const records = JobRecordStore.open(files, directory, `${run}-${term}`);
+  const records = JobRecordStore.open(files, directory, `${run}-${term}-${options.writer}`);
   const known = options.takesOver ? await records.load() : undefined;
   const identity = { job: plan.jobName, run, term, structuralHash: plan.structuralHash, restoredFrom: undefined };
   return new JobDirectoryStore({
@@ -89,6 +91,17 @@ export function checkSinkTargets(program: JobProgram): void {
     }
     targets.set(target, node.name);
   }
+}
+
+/** Records of sources that know how many they will read, by vertex id. */
+export function expectedRecords(program: JobProgram, graph: JobGraph): ReadonlyMap<string, number> {
+  const expected = new Map<string, number>();
+  for (const { id } of graph.vertices) {
+    const implementation = program.implementations.get(id);
+    if (implementation?.type !== 'source' || implementation.source.recordCountEstimate === undefined) continue;
+    expected.set(id, implementation.source.recordCountEstimate);
+  }
+  return expected;
 }
 
 function safeName(name: string): string {

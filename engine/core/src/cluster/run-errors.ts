@@ -2,7 +2,7 @@
 import { checkpointCorruptError } from '../checkpoint/checkpoint-errors.js';
 import type { RestorePoint } from '../checkpoint/restore-point.js';
 import type { CheckpointStorage } from '../checkpoint/storage.js';
-import { diskErrorCode, diskFullError, isDiskFull } from '../common/disk-error.js';
+import { diskErrorCode, diskFullError, isDiskFull, typedTransientDiskError } from '../common/disk-error.js';
 import type { ErrorCode } from '../common/error-codes.js';
 import { MillstreamError } from '../common/errors.js';
 import { randomToken } from '../common/random.js';
@@ -53,7 +53,7 @@ export async function prepareSavepoint(storage: CheckpointStorage, target: strin
 
 function unwritable(cause: unknown, kind: 'checkpoint' | 'savepoint', path: string, otherwise: string): unknown {
   if (isDiskFull(cause)) return diskFullError(`make the ${kind} directory`, path, cause);
-  if (diskErrorCode(cause) === undefined) return cause;
+  if (diskErrorCode(cause) === undefined || typedTransientDiskError(cause) !== cause) return cause;
   return new MillstreamError(
     'CHECKPOINT_DIRECTORY_UNWRITABLE',
     `Cannot write ${kind}s to '${path}': ${(cause as Error).message}. Make the directory writable, or ${otherwise}.`,

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { DiskCheckpointFiles } from '../checkpoint/disk-checkpoint-files.js';
 import { MemoryDisk } from '../common/memory-disk.js';
+import { withFaults } from '../testing/faults.js';
 import { moduleHash } from './program-modules.js';
 import { type SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
 
 const DIRECTORY = '/cluster';
 const CONTENT = new TextEncoder().encode('export default 1;');
 
-async function storage(): Promise<DiskCheckpointFiles> {
-  const files = new DiskCheckpointFiles(new MemoryDisk());
+async function storage(disk: MemoryDisk = new MemoryDisk()): Promise<DiskCheckpointFiles> {
+  const files = new DiskCheckpointFiles(disk);
   await files.prepareDirectory(DIRECTORY);
   return files;
 }
@@ -52,6 +53,37 @@ describe('the list of jobs', () => {
     await leader.remove('a');
     await expect(deposed.add(job('b'), CONTENT)).rejects.toThrow(/another JobManager leads now/);
     expect(await new SubmittedJobs(files, DIRECTORY, 'three').load()).toEqual([]);
+  });
+
+  it('is changed no more by a leader whose jobs another has taken over, though nothing has changed in it', async () => {
+    const files = await storage();
+    const deposed = new SubmittedJobs(files, DIRECTORY, 'one');
+    await deposed.add(job('a'), CONTENT);
+    const leader = new SubmittedJobs(files, DIRECTORY, 'two');
+    expect((await leader.takeOver()).map(({ id }) => id)).toEqual(['a']);
+    await expect(deposed.remove('a')).rejects.toThrow(/another JobManager leads now/);
+    await leader.add(job('b'), CONTENT);
+    expect((await new SubmittedJobs(files, DIRECTORY, 'three').load()).map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
+  it('goes on after a change whose answer was lost', async () => {
+    const disk = new MemoryDisk();
+    const files = await storage(disk);
+    let lost = 0;
+    const loseLinks = withFaults(disk, (_step, operation) => (operation === 'link' && lost++ === 0 ? 'loseAnswer' : undefined));
+    const jobs = new SubmittedJobs(new DiskCheckpointFiles(loseLinks), DIRECTORY, 'one');
+    await expect(jobs.add(job('a'), CONTENT)).rejects.toThrow(/answer was lost/);
+    await jobs.add(job('a'), CONTENT);
+    await jobs.add(job('b'), CONTENT);
+    expect((await new SubmittedJobs(files, DIRECTORY, 'two').load()).map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
+  it('writes a program anew of which a dead leader has left the beginning only', async () => {
+    const files = await storage();
+    await files.replace(`${DIRECTORY}/${moduleHash(CONTENT)}.program`, CONTENT.subarray(0, 3));
+    const jobs = new SubmittedJobs(files, DIRECTORY, 'one');
+    await jobs.add(job('a'), CONTENT);
+    expect((await jobs.module(moduleHash(CONTENT))).content).toEqual(CONTENT);
   });
 
   it('keeps a program as long as a job needs it, and notices one that is damaged', async () => {

@@ -1,11 +1,11 @@
 /**
  * The jobs that a cluster runs, kept where the next leader finds them: a register with the list, beside it the programs.
  *
- *     <directory>/jobs.<n>            { jobs: [{ id, module, argv, options, defaults, requirements, … }] }
+ *     <directory>/jobs.<n>            { writer, jobs: [{ id, module, argv, options, defaults, requirements, … }] }
  *                /<hash>.program      a program's module
  *
  * Invariants: 1. a job is listed only after its program is durable; 2. a change is made on the newest list only: a leader that was deposed
- * meanwhile gets JOB_RECORD_CONFLICT.
+ * meanwhile gets JOB_RECORD_CONFLICT; 3. a change whose answer was lost is settled before the next one.
  */
 import type { CheckpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { Register } from '../checkpoint/register.js';
@@ -39,6 +39,7 @@ export class SubmittedJobs {
   private readonly files: CheckpointFiles;
   private readonly directory: string;
   private readonly register: Register;
+  private readonly writer: string;
   private version = 0;
   private jobs: readonly SubmittedJob[] = [];
 
@@ -46,6 +47,7 @@ export class SubmittedJobs {
   constructor(files: CheckpointFiles, directory: string, writer: string) {
     this.files = files;
     this.directory = directory;
+    this.writer = writer;
     this.register = files.register(`${directory}/jobs`, writer);
   }
 
@@ -64,6 +66,19 @@ export class SubmittedJobs {
     this.version = newest.version;
     this.jobs = list.jobs;
     return this.jobs;
+  }
+
+  /**
+   * Reads the list, and writes it anew as it is: whoever led before can change it no more, however long it takes to notice. Throws
+   * CHECKPOINT_CORRUPT.
+   */
+  async takeOver(): Promise<readonly SubmittedJob[]> {
+    for (;;) {
+      const jobs = await this.load();
+      if (!(await this.register.compareAndSet(this.version, this.seal(jobs)))) continue;
+      this.version++;
+      return jobs;
+    }
   }
 
   async module(hash: string): Promise<ArtifactModule> {
@@ -88,10 +103,12 @@ export class SubmittedJobs {
 
   /** The job goes on with these bounds under the next leader, too. */
   async require(id: string, requirements: ResourceRequirements): Promise<void> {
-    await this.next(async () => {
-      if (!this.jobs.some((job) => job.id === id)) return;
-      await this.change(this.jobs.map((job) => (job.id === id ? { ...job, requirements } : job)));
-    });
+    await this.next(
+      async () =>
+        await this.change((jobs) =>
+          jobs.some((job) => job.id === id) ? jobs.map((job) => (job.id === id ? { ...job, requirements } : job)) : jobs,
+        ),
+    );
   }
 
   private async next(work: () => Promise<void>): Promise<void> {
@@ -101,24 +118,46 @@ export class SubmittedJobs {
   }
 
   private async addNow(job: SubmittedJob, content: Uint8Array): Promise<void> {
-    if (!(await this.files.exists(this.pathOf(job.module)))) {
+    if (!(await this.isStored(job.module))) {
+      // A leader that died while it wrote may have left the beginning of it.
+      await this.files.remove(this.pathOf(job.module));
       const file = this.files.create(this.pathOf(job.module), 'keep the program');
       file.write(content.slice());
       await file.finish();
     }
-    await this.change([...this.jobs, job]);
+    await this.change((jobs) => [...jobs.filter(({ id }) => id !== job.id), job]);
+  }
+
+  private async isStored(hash: string): Promise<boolean> {
+    const content = await this.files.read(this.pathOf(hash));
+    return content !== undefined && moduleHash(content) === hash;
   }
 
   private async removeNow(id: string): Promise<void> {
-    const job = this.jobs.find((each) => each.id === id);
-    if (job === undefined) return;
-    const rest = this.jobs.filter((each) => each !== job);
-    await this.change(rest);
-    if (rest.every((each) => each.module !== job.module)) await this.files.remove(this.pathOf(job.module));
+    let gone: SubmittedJob | undefined;
+    await this.change((jobs) => {
+      gone = jobs.find((each) => each.id === id);
+      return gone === undefined ? jobs : jobs.filter((each) => each !== gone);
+    });
+    if (gone === undefined || this.jobs.some(({ module }) => module === gone?.module)) return;
+    await this.files.remove(this.pathOf(gone.module)).catch(() => undefined);
   }
 
-  private async change(jobs: readonly SubmittedJob[]): Promise<void> {
-    const changed = await this.register.compareAndSet(this.version, sealJson({ format: FORMAT, jobs }));
+  private async change(update: (jobs: readonly SubmittedJob[]) => readonly SubmittedJob[]): Promise<void> {
+    if (this.unconfirmed !== undefined) await this.write(this.unconfirmed);
+    const jobs = update(this.jobs);
+    if (jobs === this.jobs) return;
+    await this.write(jobs);
+    await this.register.removeLeftovers().catch(() => undefined);
+  }
+
+  /** A list of which it is not known whether it was written: it is written before any other. */
+  private unconfirmed: readonly SubmittedJob[] | undefined;
+
+  private async write(jobs: readonly SubmittedJob[]): Promise<void> {
+    this.unconfirmed = jobs;
+    const changed = await this.register.compareAndSet(this.version, this.seal(jobs));
+    this.unconfirmed = undefined;
     if (!changed) {
       throw new MillstreamError(
         'JOB_RECORD_CONFLICT',
@@ -127,7 +166,11 @@ export class SubmittedJobs {
     }
     this.version++;
     this.jobs = jobs;
-    await this.register.removeLeftovers().catch(() => undefined);
+  }
+
+  /** With its writer: two leaders that write the same list at once must not both have written it. */
+  private seal(jobs: readonly SubmittedJob[]): Uint8Array {
+    return sealJson({ format: FORMAT, writer: this.writer, jobs });
   }
 
   private pathOf(hash: string): string {

@@ -23,7 +23,7 @@ import {
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
 import type { ProcessFigures } from './process-figures.js';
-import type { ProgramModules } from './program-modules.js';
+import type { ProgramStore } from './program-modules.js';
 
 /** Until the JobManager has said how often it wants to hear. */
 const REGISTRATION_TIMEOUT_MS = 10_000;
@@ -54,7 +54,7 @@ export interface TaskManagerOptions {
   readonly description: TaskManagerDescription;
   readonly network: Network;
   readonly clock: Clock;
-  readonly modules: ProgramModules;
+  readonly modules: ProgramStore;
   /** Where the leader is now; asked before every attempt to connect. */
   readonly findLeader: () => Promise<NetworkAddress>;
   readonly startSlot: AttemptShareOptions['startSlot'];

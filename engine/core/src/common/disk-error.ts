@@ -22,6 +22,21 @@ export function diskFullError(what: string, path: string, cause: unknown): Mills
   return new MillstreamError('DISK_FULL', `Cannot ${what} '${path}': ${found}. ${advice}`, { cause, retryable: true, details: { path } });
 }
 
+/** Errors of the disk or the way to it, which may be gone the next time; what is wrong with a path or its rights is not. */
+const TRANSIENT: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY', 'EINTR', 'EIO', 'EMFILE', 'ENFILE', 'ENXIO', 'ESTALE', 'ETIMEDOUT']);
+
+/** An error that may be gone the next time, as a retryable one; every other error as it is. */
+export function typedTransientDiskError(error: unknown): unknown {
+  const code = diskErrorCode(error);
+  if (code === undefined || !TRANSIENT.has(code)) return error;
+  const { path } = error as { readonly path?: unknown };
+  return new MillstreamError(
+    'DISK_FAILED',
+    `Cannot read or write ${typeof path === 'string' ? `'${path}'` : 'a file'}: ${(error as Error).message}. The disk, or the way to it, does not work now; the restart strategy decides how often it is tried again.`,
+    { cause: error, retryable: true, details: { path, code } },
+  );
+}
+
 /** A full disk as its typed error; every other error as it is. */
 export function typedDiskError(what: string, path: string, error: unknown): unknown {
   return isDiskFull(error) ? diskFullError(what, path, error) : error;

@@ -29,6 +29,8 @@ export const ERROR_CODES = {
   GRAPH_DIFFERS: 'user',
   /** A second `execute`, or a change to a job that has been executed. */
   ALREADY_EXECUTED: 'user',
+  /** The disk, or the way to it, does not work at the moment. */
+  DISK_FAILED: 'connector',
   /** The disk, or the user's quota on it, is full. */
   DISK_FULL: 'user',
   /** A file of a checkpoint is damaged or missing. */

@@ -90,5 +90,5 @@ export class MemoryObjectStore implements ObjectStore {
 
 /** Equal contents have equal tags, as in S3: whoever needs them to differ must write what differs. */
 function asObject(content: Uint8Array): StoredObject {
-  return { content: content.slice(), tag: `"${formatCrc32(crc32(content))}-${content.length}"` };
+  return { content: new Uint8Array(content), tag: `"${formatCrc32(crc32(content))}-${content.length}"` };
 }

@@ -32,6 +32,14 @@ export function seededRandom(seed: number): Random {
   };
 }
 
+/** Where seeds and names come from that nobody else has: the machine, or a simulation that repeats them. */
+export interface Entropy {
+  /** An integer in [0, 2^32). */
+  seed(): number;
+  /** 32 hexadecimal digits. */
+  token(): string;
+}
+
 /** A seed that differs from process to process; the only unseeded randomness of the engine. */
 export function entropySeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] as number;
@@ -40,4 +48,13 @@ export function entropySeed(): number {
 /** 128 unguessable bits as 32 hexadecimal digits. */
 export function randomToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex');
+}
+
+/** The machine's: tokens are unguessable. */
+export const systemEntropy: Entropy = { seed: entropySeed, token: randomToken };
+
+/** Repeatable, so not for secrets. */
+export function seededEntropy(random: Random): Entropy {
+  const digits = (): string => random.uint32().toString(16).padStart(8, '0');
+  return { seed: () => random.uint32(), token: () => digits() + digits() + digits() + digits() };
 }

@@ -26,31 +26,37 @@ export interface ProgramArtifact {
   readonly plan: Plan;
 }
 
-/** Of this thread. */
-let evaluations = 0;
+/** Evaluates the module of an artifact, anew each time. */
+export type LoadProgram = (artifact: ProgramArtifact) => Promise<{ readonly default?: unknown }>;
 
-/** Evaluates the artifact and checks its graph. Throws PROGRAM_CHANGED, PROGRAM_FAILED, GRAPH_DIFFERS. */
-export async function evaluateArtifact(artifact: ProgramArtifact): Promise<JobProgram> {
-  if (artifact.contentChecksum !== undefined && crc32(readFileSync(new URL(artifact.url))) !== artifact.contentChecksum) {
-    throw new MillstreamError(
-      'PROGRAM_CHANGED',
-      `Cannot run this program in a slot: its file ${artifact.url} has changed since the job was started. Start the job again, or run it with 'millstream run', which bundles the program once.`,
-    );
-  }
-  process.argv.length = 1;
-  process.argv.push(...artifact.argv);
-  const program = await evaluate(artifact);
+/** Evaluates the artifact and checks its graph. Throws PROGRAM_CHANGED, PROGRAM_FAILED, GRAPH_DIFFERS. `load`: see {@link importProgram}. */
+export async function evaluateArtifact(artifact: ProgramArtifact, load: LoadProgram = importProgram): Promise<JobProgram> {
+  const program = await evaluate(artifact, load);
   requireSamePlan(artifact.plan, program.plan);
   return program;
 }
 
-async function evaluate({ url, parameters, options, moment }: ProgramArtifact): Promise<JobProgram> {
-  try {
-    return await evaluateModule(
-      { mode: 'slot', parameters, options, moment },
-      // A module is evaluated once per URL, and every deployment needs an evaluation of its own: nothing of an earlier one is left in it.
-      async () => (await import(evaluations++ === 0 ? url : `${url}#${evaluations}`)) as { readonly default?: unknown },
+/** Of this thread. */
+let evaluations = 0;
+
+/** A thread's own way: imports the module's file, which must be the one that was submitted. */
+async function importProgram({ url, contentChecksum, argv }: ProgramArtifact): Promise<{ readonly default?: unknown }> {
+  if (contentChecksum !== undefined && crc32(readFileSync(new URL(url))) !== contentChecksum) {
+    throw new MillstreamError(
+      'PROGRAM_CHANGED',
+      `Cannot run this program in a slot: its file ${url} has changed since the job was started. Start the job again, or run it with 'millstream run', which bundles the program once.`,
     );
+  }
+  process.argv.length = 1;
+  process.argv.push(...argv);
+  // A module is evaluated once per URL, and every deployment needs an evaluation of its own: nothing of an earlier one is left in it.
+  return (await import(evaluations++ === 0 ? url : `${url}#${evaluations}`)) as { readonly default?: unknown };
+}
+
+async function evaluate(artifact: ProgramArtifact, load: LoadProgram): Promise<JobProgram> {
+  const { parameters, options, moment } = artifact;
+  try {
+    return await evaluateModule({ mode: 'slot', parameters, options, moment }, async () => await load(artifact));
   } catch (error) {
     if (error instanceof MillstreamError) throw error;
     const failed = new MillstreamError(

@@ -58,6 +58,8 @@ export class VirtualNetwork {
   private readonly options: Required<Omit<VirtualNetworkOptions, 'clock' | 'random'>>;
   private readonly lives = new Map<string, Life>();
   private readonly connections = new Set<VirtualConnection>();
+  /** Both ends of those whose `connect` has not resolved. */
+  private readonly opening = new Set<VirtualConnection>();
   private readonly refusing = new Set<string>();
   private readonly blocked = new Set<string>();
   private readonly slow = new Map<string, readonly [number, number]>();
@@ -120,15 +122,16 @@ export class VirtualNetwork {
     else this.refusing.delete(host);
   }
 
-  /** Breaks the connections of a host, or those between two. Both ends hear it at once. Returns how many there were. */
+  /** Breaks the connections of a host, or those between two; not those that are being made. Both ends hear it at once. Returns how many there were. */
   breakConnections(host: string, other?: string): number {
     const ends = [...this.connections].filter(
       ({ localHost, remoteHost }) =>
         (localHost === host && (other === undefined || remoteHost === other)) ||
         (remoteHost === host && (other === undefined || localHost === other)),
     );
-    for (const end of ends) end.break('it broke on its way');
-    return Math.ceil(ends.length / 2);
+    const open = ends.filter((end) => !this.opening.has(end));
+    for (const end of open) end.break('it broke on its way');
+    return Math.ceil(open.length / 2);
   }
 
   /** The host's process ends. Others hear their connections break; from a silent death (the machine is gone) they hear nothing. */
@@ -216,8 +219,11 @@ export class VirtualNetwork {
     near.join(far);
     near.listen(listener);
     this.connections.add(near).add(far);
+    this.opening.add(near).add(far);
     // Before anything that the far end sends now.
     this.clock.schedule(openAt - now, () => {
+      this.opening.delete(near);
+      this.opening.delete(far);
       if (life.alive) resolve(near);
     });
     far.listen(accept(far));

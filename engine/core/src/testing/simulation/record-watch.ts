@@ -1,0 +1,82 @@
+/**
+ * Watches what must hold at every moment, whoever fails: the job records as they are written, what slots are told, and results.
+ *
+ * Rules: 1. a checkpoint that is listed stays the newest or has a newer one; 2. terms and attempts never go back; 3. slots commit only
+ * what is listed; 4. a visible result never changes.
+ */
+
+import type { JobRecord } from '../../checkpoint/job-record.js';
+import { unsealJson } from '../../checkpoint/sealed-json.js';
+import type { Disk } from '../../common/disk.js';
+import type { DiskOperation } from '../../common/memory-disk.js';
+import type { ToSlot } from '../../runtime/slot-messages.js';
+
+const RECORD_PATH = /\/job\.\d+$/;
+const CHANGES: ReadonlySet<DiskOperation> = new Set(['unlink', 'truncate', 'create']);
+
+/** See the head of this file. */
+export class RecordWatch {
+  readonly violations: string[] = [];
+  private readonly disk: Disk;
+  private readonly results: string;
+  private readonly listed = new Set<number>();
+  private latest = new Map<string, JobRecord>();
+  /** Those that a power loss cannot take back. */
+  private durable = new Map<string, JobRecord>();
+
+  /** `disk`: the shared one, without faults. */
+  constructor(disk: Disk, results: string) {
+    this.disk = disk;
+    this.results = results;
+  }
+
+  /** A record that was linked is in force. */
+  async diskDone(operation: DiskOperation, path: string): Promise<void> {
+    if (operation === 'link' && RECORD_PATH.test(path)) this.recordWritten(path, await this.disk.readFile(path));
+    if (operation === 'syncDirectory') this.durable = new Map(this.latest);
+    if (CHANGES.has(operation) && path.startsWith(`${this.results}/`) && !path.endsWith('.pending')) {
+      this.violations.push(`the result ${path} was visible, and was changed by '${operation}'`);
+    }
+  }
+
+  slotTold(host: string, message: ToSlot): void {
+    if (message.type !== 'complete' || this.listed.has(message.epoch)) return;
+    this.violations.push(`a slot on ${host} was told to commit epoch ${message.epoch}, which no job record lists`);
+  }
+
+  /** The disk has lost what was not durable. */
+  powerLost(): void {
+    this.latest = new Map(this.durable);
+  }
+
+  /** Attempts of all runs. */
+  get attempts(): number {
+    let attempts = 0;
+    for (const { attempt } of this.latest.values()) attempts += attempt;
+    return attempts;
+  }
+
+  /** Checkpoints that were completed. */
+  get completedCheckpoints(): number {
+    return this.listed.size;
+  }
+
+  private recordWritten(path: string, content: Uint8Array): void {
+    const unsealed = unsealJson(content);
+    if (!unsealed.whole) {
+      this.violations.push(`the job record ${path} is not whole`);
+      return;
+    }
+    const { record } = unsealed.value as { readonly record: JobRecord };
+    const before = this.latest.get(record.run);
+    this.latest.set(record.run, record);
+    for (const { epoch } of record.checkpoints) this.listed.add(epoch);
+    if (before === undefined) return;
+    const newest = record.checkpoints.at(-1)?.epoch ?? 0;
+    const newestBefore = before.checkpoints.at(-1)?.epoch ?? 0;
+    // A run that has ended needs none.
+    if (newest < newestBefore && record.ended === undefined) this.violations.push(`${path}: its newest checkpoint is ${newest}, after ${newestBefore} was complete`);
+    if (record.term < before.term) this.violations.push(`${path}: term ${record.term} follows term ${before.term}`);
+    if (record.attempt < before.attempt) this.violations.push(`${path}: attempt ${record.attempt} follows attempt ${before.attempt}`);
+  }
+}
