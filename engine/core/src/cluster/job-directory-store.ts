@@ -97,6 +97,10 @@ export class JobDirectoryStore implements CheckpointStore {
    */
   async startAttempt(): Promise<{ readonly attempt: number; readonly epochs: EpochInterval } | undefined> {
     while (this.current.ended === undefined) {
+      if (this.unconfirmed !== undefined) {
+        await this.takeOver(this.unconfirmed.record);
+        continue;
+      }
       const { record, block } = startAttempt(this.current, this.term);
       if (!(await this.takeOver(record))) continue;
       // Garbage costs space only.

@@ -11,7 +11,6 @@ import { latestCheckpoint } from '../checkpoint/job-record.js';
 import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
-import { typedTransientDiskError } from '../common/disk-error.js';
 import { MillstreamError } from '../common/errors.js';
 import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
@@ -29,7 +28,7 @@ import { createRestartStrategy, type RestartStrategy } from './restart-strategy.
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
-import { isFinal, noCheckpointDirectory, offerPrevious, prepareSavepoint } from './run-errors.js';
+import { failedBy, isFinal, noCheckpointDirectory, offerPrevious, prepareSavepoint } from './run-errors.js';
 import type { AllocationReason } from './scheduling/adaptive-scheduler-state.js';
 import { type AttemptAllocation, type AttemptScheduler, LOCAL_SCHEDULER } from './scheduling/attempt-scheduler.js';
 
@@ -84,8 +83,9 @@ export class JobRun {
       const isRescaled = this.takeRescaling(outcome.type === 'stopped');
       this.allocationReason = isRescaled || isRestarted ? 'rescaled' : 'failed';
       if (isRestarted || (isRescaled && outcome.type === 'stopped')) continue;
-      if (outcome.type !== 'failed') return await this.ended(outcome);
-      if (!(await this.restartAfter(outcome))) return await this.cancelled();
+      const end = outcome.type === 'failed' ? outcome : await this.ended(outcome).catch(failedBy);
+      if (end.type !== 'failed') return end;
+      if (!(await this.restartAfter(end))) return await this.cancelled();
     }
   }
 
@@ -107,9 +107,8 @@ export class JobRun {
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
     } catch (error) {
-      const typed = typedTransientDiskError(error);
-      if (!(typed instanceof MillstreamError && typed.retryable)) throw error;
-      return this.stopWanted === undefined ? { type: 'failed', error: typed, position: undefined } : 'cancelled';
+      const failed = failedBy(error);
+      return this.stopWanted === undefined ? failed : 'cancelled';
     } finally {
       allocation?.release();
     }

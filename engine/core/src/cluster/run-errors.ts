@@ -6,6 +6,7 @@ import { diskErrorCode, diskFullError, isDiskFull, typedTransientDiskError } fro
 import type { ErrorCode } from '../common/error-codes.js';
 import { MillstreamError } from '../common/errors.js';
 import { randomToken } from '../common/random.js';
+import type { AttemptOutcome } from './attempt-options.js';
 
 /** Errors that another attempt would only meet again: the program, the checkpoint or the results must change first. */
 const FINAL_ERRORS: ReadonlySet<ErrorCode> = new Set([
@@ -24,6 +25,13 @@ const FINAL_ERRORS: ReadonlySet<ErrorCode> = new Set([
 /** Whether a restart is of no use, whatever the restart strategy says. */
 export function isFinal(error: MillstreamError): boolean {
   return FINAL_ERRORS.has(error.code);
+}
+
+/** An attempt that a store has failed, which may answer the next time. Throws every other error. */
+export function failedBy(error: unknown): AttemptOutcome & { readonly type: 'failed' } {
+  const typed = typedTransientDiskError(error);
+  if (!(typed instanceof MillstreamError && typed.retryable)) throw error;
+  return { type: 'failed', error: typed, position: undefined };
 }
 
 /** A slot that finds a damaged file does not know which checkpoint was before the one it restores from. */
