@@ -75,7 +75,8 @@ export class RecordWatch {
     const newest = record.checkpoints.at(-1)?.epoch ?? 0;
     const newestBefore = before.checkpoints.at(-1)?.epoch ?? 0;
     // A run that has ended needs none.
-    if (newest < newestBefore && record.ended === undefined) this.violations.push(`${path}: its newest checkpoint is ${newest}, after ${newestBefore} was complete`);
+    if (newest < newestBefore && record.ended === undefined)
+      this.violations.push(`${path}: its newest checkpoint is ${newest}, after ${newestBefore} was complete`);
     if (record.term < before.term) this.violations.push(`${path}: term ${record.term} follows term ${before.term}`);
     if (record.attempt < before.attempt) this.violations.push(`${path}: attempt ${record.attempt} follows attempt ${before.attempt}`);
   }
