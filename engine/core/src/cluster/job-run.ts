@@ -321,7 +321,7 @@ export class JobRun {
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
     point: RestorePoint | undefined,
-    { graph, createSlots, running }: AttemptAllocation,
+    { graph, createSlots, running, isElastic }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
     const execution = new ExecutionAttempt({
@@ -337,7 +337,7 @@ export class JobRun {
       defaultParallelism: this.settings.defaultParallelism,
       channels: this.settings.channels,
       alignBarriers: this.settings.alignBarriers,
-      overtakeAfterMs: this.settings.overtakeAfterMs,
+      overtakeAfterMs: isElastic === true ? undefined : this.settings.overtakeAfterMs,
       checked: options.checked ?? false,
       seed: options.seed ?? this.entropy.seed(),
       watermarkIntervalMs: this.settings.watermarkIntervalMs,

@@ -135,6 +135,7 @@ export class AdaptiveJobScheduler implements AttemptScheduler {
     if (lease === undefined) throw slotsVanished(job.jobName);
     this.waiting?.resolve({
       graph,
+      isElastic: true,
       createSlots: createRemoteSlots({ ...job.slots, job: job.job, lease }),
       running: () => this.hear({ type: 'running' }),
       release: () => {

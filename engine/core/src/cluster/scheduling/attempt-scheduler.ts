@@ -18,6 +18,8 @@ export interface AttemptAllocation {
   /** The job at the parallelism that it gets. */
   readonly graph: JobGraph;
   readonly createSlots: AttemptOptions['createSlots'];
+  /** After a failure the next attempt may get another parallelism, and so must be able to restore any checkpoint at it. Absent: it does not. */
+  readonly isElastic?: true;
   /** The attempt's tasks run. */
   running(): void;
   /** The attempt is over. */
