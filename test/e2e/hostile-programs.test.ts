@@ -8,10 +8,10 @@ beforeAll(async () => {
   cluster = new ClusterHarness();
   await cluster.start(1, { 'jobmanager.program.timeout': '4 s', 'jobmanager.program.memory': '64 mb' });
   ({ pid } = cluster.jobManager.child);
-}, 60_000);
+});
 afterAll(async () => {
   await cluster.stop();
-}, 60_000);
+});
 
 async function* chunks(text: string): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(text);
@@ -60,12 +60,12 @@ describe('a program that', () => {
     expect(cluster.jobManager.child.pid).toBe(pid);
     expect(await cluster.client.jobs()).toEqual([{ id, status: 'FINISHED' }]);
     expect(cluster.jobManager.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
-  }, 60_000);
+  });
 
   it('is only planned is evaluated in a thread of its own', async () => {
     const artifact = await cluster.client.uploadArtifact({ name: 'ten.mjs', content: chunks(TEN) });
     expect(await cluster.client.planArtifact(artifact.id, {})).toMatchObject({ name: 'ten' });
     const broken = await cluster.client.uploadArtifact({ name: 'exit.mjs', content: chunks('process.exit(1);') });
     await expect(cluster.client.planArtifact(broken.id, {})).rejects.toMatchObject({ code: FAILED });
-  }, 60_000);
+  });
 });
