@@ -46,7 +46,7 @@ describe('the adaptive scheduler', () => {
     expect(job.facts.state).toBe('FINISHED');
     expectExactlyOnce();
     expect(cluster.jobManager.pool.freeSlots).toBe(2);
-  }, 90_000);
+  });
 
   it('keeps to the bounds that are asked for, up and down', async () => {
     const cluster = await startCluster([4], { scheduler: adaptive() });
@@ -63,7 +63,7 @@ describe('the adaptive scheduler', () => {
     await job.ended;
     expect(job.facts.exceptions.latest).toBeUndefined();
     expectExactlyOnce();
-  }, 90_000);
+  });
 
   it('goes on from its last checkpoint where a rescale may not wait for one', async () => {
     const cluster = await startCluster([1], { scheduler: adaptive({ maxTriggerDelayMs: 0 }) });
@@ -76,7 +76,7 @@ describe('the adaptive scheduler', () => {
     expect(job.facts.state).toBe('FINISHED');
     expect(job.facts.exceptions.latest).toBeUndefined();
     expectExactlyOnce();
-  }, 60_000);
+  });
 
   it('says what is missing when there is not even the least in time', async () => {
     const cluster = await startCluster([], { scheduler: adaptive({ waitTimeoutMs: 50 }) });
@@ -84,7 +84,7 @@ describe('the adaptive scheduler', () => {
     await job.ended;
     expect(job.facts.state).toBe('FAILED');
     expect(job.facts.exceptions.latest?.stacktrace).toMatch(/it needs at least 1 slots, and 0 of 0 were there for it/);
-  }, 30_000);
+  });
 
   it('cancels a job that waits for slots', async () => {
     const cluster = await startCluster([], { scheduler: adaptive() });
@@ -93,7 +93,7 @@ describe('the adaptive scheduler', () => {
     job.cancel();
     await job.ended;
     expect(job.facts.state).toBe('CANCELED');
-  }, 30_000);
+  });
 });
 
 describe('reactive mode', () => {
@@ -111,5 +111,5 @@ describe('reactive mode', () => {
     await job.ended;
     expect(job.facts.state).toBe('FINISHED');
     expectExactlyOnce();
-  }, 90_000);
+  });
 });

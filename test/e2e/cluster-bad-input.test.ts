@@ -26,18 +26,18 @@ beforeAll(async () => {
   rpcPort = port(started.rpc);
   restPort = port(started.rest);
   dataPort = port((await cluster.taskManagers[0]?.logged('TaskManager started'))?.data);
-}, 60_000);
+});
 afterAll(async () => {
   await cluster.stop();
   rmSync(directory, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** The processes that were there in the beginning run another job. */
 afterEach(async () => {
   const words = ['--', '--records', '100', '--results', join(directory, 'results of the next job')];
   expect(await cluster.millstream('run', 'test/jobs/running-counts.ts', ...words)).toContain('FINISHED');
   expect([cluster.jobManager, ...cluster.taskManagers].map(({ child }) => child.exitCode)).toEqual([null, null]);
-}, 60_000);
+});
 
 /** What a process says that cannot start; it ends, and with the exit code of a command that cannot be carried out. */
 async function refusal(command: 'jobmanager' | 'taskmanager', options: Readonly<Record<string, string | number>>): Promise<string> {
@@ -60,7 +60,7 @@ describe('a process', () => {
     expect(await refusal('jobmanager', { 'rest.port': restPort })).toMatch(/ADDRESS_IN_USE.*rest\.port/);
     expect(await refusal('jobmanager', { 'jobmanager.rpc.bind-port': rpcPort })).toMatch(new RegExp(`ADDRESS_IN_USE.*${rpcPort}`));
     expect(await refusal('taskmanager', { 'taskmanager.data.port': dataPort })).toMatch(new RegExp(`ADDRESS_IN_USE.*${dataPort}`));
-  }, 60_000);
+  });
 
   it.each<['jobmanager' | 'taskmanager', Readonly<Record<string, string>>, RegExp]>([
     ['jobmanager', { 'rest.prot': '1' }, /INVALID_OPTION.*Did you mean "rest\.port"/],
@@ -95,7 +95,7 @@ describe('another version', () => {
     expect(await taskManager.logged(OTHER_VERSION)).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
     expect(await taskManager.stop()).toBe(0);
     await listener.close();
-  }, 60_000);
+  });
 
   it('of a client may look, and submits nothing', async () => {
     const old = new ClusterClient({ addresses: [cluster.restAddress], version: OTHER_VERSION });
@@ -116,7 +116,7 @@ describe('a job', () => {
     writeFileSync(program, "\nthrow new Error('there is no such table');\nexport default {};\n");
     await expect(cluster.millstream('run', program)).rejects.toThrow(/PROGRAM_FAILED.*there is no such table/);
     expect(await jobNamed('throws')).toBeUndefined();
-  }, 60_000);
+  });
 
   it("that is to go on from another job's savepoint fails: in the command, in REST and in its history", async () => {
     const counts = ['--', '--results', join(directory, 'results'), '--until', join(directory, 'until')];
@@ -133,7 +133,7 @@ describe('a job', () => {
       exceptionName: 'CHECKPOINT_OF_ANOTHER_JOB',
       stacktrace: expect.stringMatching(/--allow-non-restored-state/),
     });
-  }, 60_000);
+  });
 
   it('whose disk for checkpoints is full fails with what to do', async ({ skip }) => {
     const disk = join(directory, 'tiny');
@@ -161,5 +161,5 @@ describe('a job', () => {
     } finally {
       execFileSync('umount', [disk]);
     }
-  }, 60_000);
+  });
 });

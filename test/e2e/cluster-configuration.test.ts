@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await cluster.stop();
-}, 60_000);
+});
 
 async function checkpointed(id: string): Promise<void> {
   while ((await cluster.client.checkpoints(id)).counts.completed === 0) await pause();
@@ -39,5 +39,5 @@ describe("options of jobs in a JobManager's configuration", () => {
     await checkpointed(other);
     expect((await cluster.client.job(other)).vertices.map(({ parallelism }) => parallelism)).toEqual([1, 1, 1]);
     expect(readdirSync(own)).toHaveLength(1);
-  }, 60_000);
+  });
 });

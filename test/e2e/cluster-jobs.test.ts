@@ -132,7 +132,7 @@ describe('a cluster', () => {
     expect(job.facts.restarts, JSON.stringify(job.facts.exceptions.toInfo())).toBe(1);
     expect(job.facts.state).toBe('FINISHED');
     expect(results(out)).toHaveLength(3_000_000);
-  }, 60_000);
+  });
 });
 
 describe('the history of failures', () => {
@@ -162,7 +162,7 @@ describe('the history of failures', () => {
       expect(entry.taskManagerId).toBe(failed[Number(number) - 1]?.place?.taskManagerId);
       expect(entry.failureLabels).toEqual({ domain: 'user' });
     }
-  }, 30_000);
+  });
 });
 
 describe('a program that is being evaluated', () => {
@@ -201,5 +201,5 @@ describe('a program that is being evaluated', () => {
     await job.ended;
     expect(job.facts.exceptions.latest).toBeUndefined();
     expect(job.facts.state).toBe('FINISHED');
-  }, 60_000);
+  });
 });

@@ -154,7 +154,7 @@ describe('a cluster of processes', () => {
     release();
     expect(await ended(id)).toBe('FINISHED');
     expectExactlyOnce();
-  }, 60_000);
+  });
 
   it('goes on under a standby when its JobManager was killed', async () => {
     const availability = {

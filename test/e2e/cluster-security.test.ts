@@ -30,12 +30,12 @@ beforeAll(async () => {
     'security.ssl.rest.cert-dir': join(certificates, 'jobmanager'),
     'security.rest.token-file': tokens,
   });
-}, 60_000);
+});
 afterAll(async () => {
   await cluster.stop();
   vi.unstubAllEnvs();
   rmSync(certificates, { recursive: true });
-}, 60_000);
+});
 
 async function command(role: Role | undefined, ...words: readonly string[]): Promise<string> {
   vi.stubEnv('MILLSTREAM_TOKEN', role === undefined ? undefined : TOKENS[role]);
@@ -56,7 +56,7 @@ describe('a cluster with TLS and tokens', () => {
     expect(await command('submit', 'cancel', job)).toContain('CANCELED');
     const submitter = new ClusterClient({ addresses: [cluster.restAddress], tls: { ca }, token: TOKENS.submit });
     await expect(submitter.shutDown()).rejects.toMatchObject({ code: 'FORBIDDEN' });
-  }, 60_000);
+  });
 
   it('is not reached by who does not know its authority, or speaks without TLS', async () => {
     const stranger = new ClusterClient({ addresses: [cluster.restAddress], token: TOKENS.admin, retryMs: 0 });

@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await cluster.stop();
-}, 60_000);
+});
 
 function restarting(): Record<string, string | number> {
   return {
@@ -82,7 +82,7 @@ describe('SIGTERM', () => {
       stacktrace: expect.stringMatching(/it stops/),
     });
     await cluster.millstream('cancel', id);
-  }, 60_000);
+  });
 
   it('of a TaskManager whose function does not return ends it after a time', async () => {
     await cluster.start(1, { 'cluster.services.shutdown-timeout': '300 ms' });
@@ -92,7 +92,7 @@ describe('SIGTERM', () => {
     const taskManager = cluster.taskManagers[0] as ClusterProcess;
     expect(await taskManager.stop()).toBe(1);
     expect(taskManager.log.at(-1)?.msg).toContain('cluster.services.shutdown-timeout');
-  }, 60_000);
+  });
 
   it('of the leader gives up its lease: a standby leads without waiting for it to lapse, and each record counts once', async () => {
     const options = {
@@ -113,7 +113,7 @@ describe('SIGTERM', () => {
     release();
     expect(await ended(id)).toBe('FINISHED');
     expect([counts().length, new Set(counts()).size]).toEqual([RECORDS, RECORDS]);
-  }, 60_000);
+  });
 
   it('of the only JobManager ends its jobs with a checkpoint to go on from, and leaves the TaskManagers looking for another', async () => {
     await cluster.start(1);
@@ -138,5 +138,5 @@ describe('SIGTERM', () => {
     } finally {
       await resumed.stop();
     }
-  }, 60_000);
+  });
 });

@@ -71,7 +71,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await cluster.stop();
   for (const wire of wires) wire.close();
-}, 60_000);
+});
 
 function results(): string {
   return join(cluster.directory, 'results');
@@ -129,5 +129,5 @@ describe('a job whose connections are cut', () => {
     const lines = readLines<RunningCount>(join(results(), 'running'));
     expect(lines).toHaveLength(RECORDS);
     expect(new Set(lines.map(({ key, count }) => `${key}:${count}`)).size).toBe(RECORDS);
-  }, 60_000);
+  });
 });

@@ -13,10 +13,10 @@ beforeAll(async () => {
   await cluster.start(1, { 'jobmanager.program.timeout': '2 min', ...memory });
   await impatient.start(0, { 'jobmanager.program.timeout': '1 s', ...memory });
   ({ pid } = cluster.jobManager.child);
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all([cluster.stop(), impatient.stop()]);
-}, 60_000);
+});
 
 async function* chunks(text: string): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(text);
@@ -77,12 +77,12 @@ describe('a program that', () => {
     expect(cluster.jobManager.child.pid).toBe(pid);
     expect(await cluster.client.jobs()).toEqual([{ id, status: 'FINISHED' }]);
     expect(cluster.jobManager.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
-  }, 60_000);
+  });
 
   it('is only planned is evaluated in a thread of its own', async () => {
     const artifact = await cluster.client.uploadArtifact({ name: 'ten.mjs', content: chunks(TEN) });
     expect(await cluster.client.planArtifact(artifact.id, {})).toMatchObject({ name: 'ten' });
     const broken = await cluster.client.uploadArtifact({ name: 'exit.mjs', content: chunks('process.exit(1);') });
     await expect(cluster.client.planArtifact(broken.id, {})).rejects.toMatchObject({ code: FAILED });
-  }, 60_000);
+  });
 });

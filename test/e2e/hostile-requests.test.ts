@@ -41,10 +41,10 @@ beforeAll(async () => {
       .map(([method, operation]) => ({ method, path, operation })),
   );
   before = readdirSync(cluster.directory, { recursive: true }).map(String);
-}, 60_000);
+});
 afterAll(async () => {
   await cluster.stop();
-}, 60_000);
+});
 
 const HOSTILE: readonly unknown[] = [
   ...[
@@ -184,7 +184,7 @@ describe('a request to a real JobManager', () => {
       expect((error as { code: string }).code).not.toBe('INTERNAL');
     }
     expect(await client.jobStatus(job)).toBe('RUNNING');
-  }, 60_000);
+  });
 
   it('has written nothing outside of what it was told, and the job goes on to its end', async () => {
     const after = readdirSync(cluster.directory, { recursive: true }).map(String);
@@ -196,5 +196,5 @@ describe('a request to a real JobManager', () => {
     writeFileSync(join(cluster.directory, 'home', 'until'), '');
     while (!['FINISHED', 'FAILED', 'CANCELED'].includes(await cluster.client.jobStatus(job))) await pause();
     expect(await cluster.client.jobStatus(job)).toBe('FINISHED');
-  }, 60_000);
+  });
 });

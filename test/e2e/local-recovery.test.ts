@@ -38,7 +38,7 @@ describe('a job that keeps its state on its TaskManagers, too', () => {
     expectExactlyOnce();
     // Nothing of a job is left behind.
     await expect.poll(() => stateFiles(cluster.localState)).toEqual([]);
-  }, 60_000);
+  });
 
   it.each([
     ['are damaged', (file: string) => writeFileSync(file, 'something else')],
@@ -70,5 +70,5 @@ describe('a job that keeps its state on its TaskManagers, too', () => {
     await job.ended;
     expect(job.facts.state).toBe('FAILED');
     expect(job.facts.exceptions.latest?.stacktrace).toMatch(/Cannot restore from the checkpoint file .* found no such file/);
-  }, 60_000);
+  });
 });

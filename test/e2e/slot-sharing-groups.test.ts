@@ -43,7 +43,7 @@ describe('slot sharing groups', () => {
     expect(placeOf('heavy')).toEqual(['tm-1', 'tm-1']);
     expect(placeOf('default')).toEqual(['tm-0', 'tm-0']);
     expect(cluster.jobManager.pool.freeSlots).toBe(8);
-  }, 30_000);
+  });
 
   it('are refused where no TaskManager is large enough, with what is missing', async () => {
     const cluster = await startCluster([]);
@@ -54,7 +54,7 @@ describe('slot sharing groups', () => {
     expect(job.facts.exceptions.latest?.stacktrace).toMatch(
       /needs 4 slots, some with 1 cores and 2000 MB of heap \(the largest TaskManager has 4 cores and 1000 MB of heap\), and 8 of 8 were free/,
     );
-  }, 30_000);
+  });
 
   it('fail with their job when a slot needs more heap than it was given', async () => {
     const cluster = await startCluster([]);
@@ -63,7 +63,7 @@ describe('slot sharing groups', () => {
     await job.ended;
     expect(job.facts.state).toBe('FAILED');
     expect(job.facts.exceptions.latest?.stacktrace).toMatch(/Slot \d ended unexpectedly: out of memory/);
-  }, 60_000);
+  });
 
   it('cannot say what they take under the adaptive scheduler', async () => {
     const cluster = await startCluster([4], {
@@ -81,5 +81,5 @@ describe('slot sharing groups', () => {
       },
     });
     await expect(submit(cluster, program(1, 100))).rejects.toThrow(/the adaptive scheduler counts equal slots/);
-  }, 30_000);
+  });
 });

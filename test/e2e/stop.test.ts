@@ -98,5 +98,5 @@ describe('a job on a cluster', () => {
     } finally {
       await cluster.stop();
     }
-  }, 60_000);
+  });
 });

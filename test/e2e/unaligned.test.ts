@@ -139,5 +139,5 @@ describe('between TaskManagers', () => {
     } finally {
       await cluster.stop();
     }
-  }, 60_000);
+  });
 });

@@ -13,9 +13,6 @@ afterEach(async () => {
   await rig.server.close();
 });
 
-/** However slow the machine is. */
-const eventually = (ask: () => unknown): ReturnType<typeof expect.poll> => expect.poll(ask, { timeout: 30_000 });
-
 const SUMMARY = (value: number): unknown => ({
   min: value,
   max: value,
@@ -117,24 +114,26 @@ describe('savepoints', () => {
     expect(await rig.get(`/jobs/${JOB_ID}/savepoints/${id}`)).toEqual({ status: { id: 'IN_PROGRESS' } });
     gate.resolve();
     const done = { status: { id: 'COMPLETED' }, operation: { location: '/mine/savepoint-1' } };
-    await eventually(() => rig.get(`/jobs/${JOB_ID}/savepoints/${id}`)).toEqual(done);
+    await expect.poll(() => rig.get(`/jobs/${JOB_ID}/savepoints/${id}`)).toEqual(done);
   });
 
   it('that fail say why', async () => {
     const triggerId = 'c'.repeat(32);
     await rig.ask('POST', `/jobs/${JOB_ID}/savepoints`, { 'target-directory': '/full', triggerId });
     const failure = { class: 'DISK_FULL', 'stack-trace': "Cannot write the savepoint '/full': the disk is full." };
-    await eventually(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`)).toEqual({
-      status: { id: 'COMPLETED' },
-      operation: { 'failure-cause': failure },
-    });
+    await expect
+      .poll(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`))
+      .toEqual({
+        status: { id: 'COMPLETED' },
+        operation: { 'failure-cause': failure },
+      });
   });
 
   it('end a job, and the same trigger again starts nothing', async () => {
     const triggerId = 'd'.repeat(32);
     expect((await rig.ask('POST', `/jobs/${JOB_ID}/stop`, { drain: true, triggerId })).status).toBe(202);
     const done = { status: { id: 'COMPLETED' }, operation: { location: '/savepoints/savepoint-1' } };
-    await eventually(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`)).toEqual(done);
+    await expect.poll(() => rig.get(`/jobs/${JOB_ID}/savepoints/${triggerId}`)).toEqual(done);
     expect(await rig.get(`/jobs/${JOB_ID}/status`)).toEqual({ status: 'FINISHED' });
     expect((await rig.ask('POST', `/jobs/${JOB_ID}/stop`, { drain: true, triggerId })).status).toBe(202);
     expect(rig.cluster.stops).toEqual([{ jobId: JOB_ID, drain: true }]);
@@ -145,7 +144,7 @@ describe('savepoints', () => {
     rig.cluster.savepoints.add('/old');
     const { body } = await rig.ask('POST', '/savepoint-disposal', { 'savepoint-path': '/old' });
     const id = (body as { 'request-id': string })['request-id'];
-    await eventually(() => rig.get(`/savepoint-disposal/${id}`)).toEqual({ status: { id: 'COMPLETED' }, operation: {} });
+    await expect.poll(() => rig.get(`/savepoint-disposal/${id}`)).toEqual({ status: { id: 'COMPLETED' }, operation: {} });
     expect(rig.cluster.savepoints.size).toBe(0);
     expect((await rig.ask('POST', '/savepoint-disposal')).status).toBe(400);
   });

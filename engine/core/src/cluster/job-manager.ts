@@ -207,7 +207,7 @@ export class JobManager {
     await this.recovery;
     const recovered = this.jobs.get(id);
     if (recovered !== undefined) return recovered;
-    this.checkAlone();
+    this.checkAlone(id);
     const evaluated = await this.programs.evaluate(submission);
     checkClusterProgram(evaluated.program, this.options.scheduler);
     await this.options.submitted?.add(
@@ -228,11 +228,12 @@ export class JobManager {
   }
 
   /** In reactive mode a job has all slots. */
-  private checkAlone(): void {
+  private checkAlone(id: string): void {
     const { scheduler } = this.options;
     if (scheduler?.type !== 'Adaptive' || !scheduler.reactive) return;
     const other = [...this.jobs.values()].find(({ facts }) => !ENDED_JOB_STATES.has(facts.state));
-    if (other === undefined && this.starting.size === 0) return;
+    // Of several that are being submitted the first one goes on; this one is among them.
+    if (other === undefined && this.starting.keys().next().value === id) return;
     const which = other === undefined ? 'another one is being submitted' : `"${other.name}" (${other.id}) runs`;
     throw new MillstreamError(
       'REQUEST_CONFLICT',
