@@ -13,8 +13,6 @@ const NAMES_ALLOWED: { readonly [path: string]: string } = {
 const LINES_MAX = 400;
 /** Longer files, and why they stay in one piece. */
 const LONG_FILES: { readonly [path: string]: string } = {
-  'engine/core/src/cluster/job-manager.ts': 'TaskManagers, jobs and their recovery: what a leader holds for one term, and must end at once',
-  'engine/core/src/cluster/job-run.ts': 'the loop of attempts, and all ways in and out of it',
   'engine/core/src/state/heap/heap-model.test.ts': 'the model of keyed state and the commands that are run against it',
   'engine/core/src/runtime/source-input.test.ts': 'one rig of a source, and every rule of watermarks, idleness and alignment',
   'engine/core/src/runtime/task.ts': 'what a task does in a turn, in one state machine',

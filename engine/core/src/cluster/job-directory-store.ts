@@ -8,13 +8,14 @@ import {
   type CompletedCheckpoint,
   type EpochInterval,
   type JobRecord,
+  latestCheckpoint,
   noteCommitted,
   reserveEpochs,
   startAttempt,
 } from '../checkpoint/job-record.js';
 import type { JobRecordStore } from '../checkpoint/job-record-store.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
-import type { RestorePoint } from '../checkpoint/restore-point.js';
+import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
 import { CheckpointRetention } from '../checkpoint/retention.js';
 import type { SubtaskSnapshot } from '../checkpoint/snapshot.js';
 import { checkpointDirectoryName, SHARED_DIRECTORY } from '../checkpoint/state-path.js';
@@ -81,6 +82,13 @@ export class JobDirectoryStore implements CheckpointStore {
    */
   async settle(): Promise<void> {
     if (this.unconfirmed !== undefined) await this.change(this.unconfirmed.record);
+  }
+
+  /** The checkpoint that the next attempt restores, if there is one of this run. Throws CHECKPOINT_CORRUPT, JOB_RECORD_CONFLICT. */
+  async latest(): Promise<RestorePoint | undefined> {
+    await this.settle();
+    const checkpoint = latestCheckpoint(this.current);
+    return checkpoint && (await openListed(this.files, this.directory, this.current, checkpoint));
   }
 
   /** The first version of a run's record. `point`: the checkpoint of another run that it starts from; `claim`: and owns from now on. */

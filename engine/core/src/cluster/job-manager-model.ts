@@ -131,7 +131,7 @@ export class JobManagerModel implements ClusterModel {
   }
 
   async planArtifact(artifact: StoredArtifact, request: ArtifactPlanRequest): Promise<JobGraph> {
-    return buildJobGraph(await this.leading.plan(await this.submission(artifact, request)));
+    return buildJobGraph(await this.leading.programs.plan(await this.submission(artifact, request)));
   }
 
   async runArtifact(artifact: StoredArtifact, request: ArtifactRunRequest): Promise<string> {

@@ -4,32 +4,25 @@
  *
  *     TaskManager ─register─▶ pool ◀─slots─ JobMaster ◀─submit─ client
  *
- * Invariants: 1. a TaskManager that registers again replaces its old registration, whose attempts fail; 2. one program is evaluated at a
- * time; 3. a program that cannot be evaluated changes nothing.
+ * Invariants: 1. a TaskManager that registers again replaces its old registration, whose attempts fail; 2. a program that cannot be
+ * evaluated changes nothing.
  */
-import { evaluateModule } from '../api/define-job.js';
-import type { EvaluationMoment } from '../api/evaluation-sandbox.js';
-import { parseProgramArguments } from '../api/program-arguments.js';
 import { disposeSavepoint } from '../checkpoint/checkpoint-removal.js';
 import { FileSystems } from '../checkpoint/file-systems.js';
-import { crc32 } from '../common/checksum.js';
 import type { Clock } from '../common/clock.js';
 import type { Disk } from '../common/disk.js';
 import { typedTransientDiskError } from '../common/disk-error.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
 import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
-import type { JobProgram, Plan } from '../plan/plan.js';
-import { requireSamePlan } from '../plan/plan-difference.js';
-import type { ProgramArtifact } from '../runtime/program-artifact.js';
-import { type ArtifactModule, decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
+import { decodeControl, type FromTaskManager, type TaskManagerDescription } from './control-messages.js';
 import { ENDED_JOB_STATES, type ResourceRequirements } from './gateway/job-info.js';
 import type { HistorySizes } from './job-facts.js';
 import { checkClusterProgram, JobMaster } from './job-master.js';
 import type { RunOptions } from './job-settings.js';
-import { programFailed } from './program-failure.js';
-import { moduleHash, type ProgramStore } from './program-modules.js';
-import type { ProgramTrial, TrialRequest } from './program-trial.js';
+import { type EvaluatedProgram, ProgramEvaluator, type ProgramToRun } from './program-evaluator.js';
+import type { ProgramStore } from './program-modules.js';
+import type { ProgramTrial } from './program-trial.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import type { SchedulerSettings } from './scheduling/job-scheduler.js';
 import type { SlotSpread } from './scheduling/match-slots.js';
@@ -85,25 +78,6 @@ export interface JobManagerOptions {
   readonly submitted?: SubmittedJobs | undefined;
 }
 
-/** A program, and what it is called with. */
-export interface ProgramToRun {
-  /** The program, bundled into one ES module. */
-  readonly content: Uint8Array;
-  /** `process.argv` from the program's name on. */
-  readonly argv: readonly string[];
-  /** Options that override the program's. */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** Options that hold where the program does not set them. Default: the JobManager's. */
-  readonly defaults?: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** A program with its graph. */
-export interface EvaluatedProgram {
-  readonly program: JobProgram;
-  readonly artifact: ProgramArtifact;
-  readonly module: ArtifactModule;
-}
-
 /** A job to run. */
 export interface JobSubmission extends ProgramToRun {
   readonly run: Pick<RunOptions, 'from' | 'allowNonRestoredState'>;
@@ -127,13 +101,15 @@ export class JobManager {
   /** From the first call of `recover` on. */
   private recovery: Promise<void> | undefined;
   private readonly taskManagers = new Map<string, RegisteredTaskManager>();
-  private evaluating: Promise<unknown> = Promise.resolve();
+  /** Builds graphs. */
+  readonly programs: ProgramEvaluator;
 
   constructor(options: JobManagerOptions) {
     this.options = options;
     this.entropy = options.entropy ?? systemEntropy;
     const { clock, spread, slotIdleTimeoutMs } = options;
     this.pool = new SlotPool({ clock, spread, ...(slotIdleTimeoutMs !== undefined && { idleTimeoutMs: slotIdleTimeoutMs }) });
+    this.programs = new ProgramEvaluator({ ...options, entropy: this.entropy });
     this.knowsJobs = options.submitted === undefined;
   }
 
@@ -211,7 +187,7 @@ export class JobManager {
 
   // ---- jobs
 
-  /** Evaluates the program and starts its job; with an id that is known already, that job is meant. Throws as `evaluate`. */
+  /** Evaluates the program and starts its job; with an id that is known already, that job is meant. Throws as {@link ProgramEvaluator.evaluate}. */
   async submit(submission: JobSubmission): Promise<JobMaster> {
     const { id = this.entropy.token() } = submission;
     const known = this.jobs.get(id);
@@ -232,7 +208,7 @@ export class JobManager {
     const recovered = this.jobs.get(id);
     if (recovered !== undefined) return recovered;
     this.checkAlone();
-    const evaluated = await this.evaluate(submission);
+    const evaluated = await this.programs.evaluate(submission);
     checkClusterProgram(evaluated.program, this.options.scheduler);
     await this.options.submitted?.add(
       {
@@ -306,7 +282,7 @@ export class JobManager {
         ...(job.from !== undefined && { from: job.from }),
       };
       const submission = { content, argv: job.argv, options: job.options, defaults: job.defaults, run };
-      const evaluated = await this.evaluate(submission);
+      const evaluated = await this.programs.evaluate(submission);
       if (!this.isAbandoned) this.startJob(job.id, submission, evaluated, job.requirements);
     } catch (error) {
       if (isTransient(error)) throw error;
@@ -398,56 +374,6 @@ export class JobManager {
     const files = this.options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
     await disposeSavepoint(files, path, (directory) => this.userOf(undefined, directory, undefined));
   }
-
-  /** Builds the program's graph. Throws PROGRAM_FAILED, PROGRAM_TIMEOUT, INVALID_PLAN, INVALID_OPTION, GRAPH_DIFFERS. */
-  async evaluate(program: ProgramToRun): Promise<EvaluatedProgram> {
-    return await this.inTurn(program, async (request, module) => {
-      const plan = await this.options.trial?.(request);
-      const evaluated = await this.evaluateHere(request);
-      if (plan !== undefined) requireSamePlan(plan, evaluated.plan);
-      return { program: evaluated, artifact: artifactOf(request, evaluated.plan, module), module };
-    });
-  }
-
-  /** The graph that a program builds, as plain data. Throws as `evaluate`. */
-  async plan(program: ProgramToRun): Promise<Plan> {
-    const { trial } = this.options;
-    return await this.inTurn(program, async (request) =>
-      trial === undefined ? (await this.evaluateHere(request)).plan : await trial(request),
-    );
-  }
-
-  /** One program after another: an evaluation replaces clock, chance and arguments of its thread. */
-  private async inTurn<T>(program: ProgramToRun, work: (request: TrialRequest, module: ArtifactModule) => Promise<T>): Promise<T> {
-    const { content, argv, options, defaults = this.options.jobDefaults ?? {} } = program;
-    const module = { hash: moduleHash(content), content };
-    this.options.modules.add(module);
-    const url = this.options.modules.urlOf(module.hash) as string;
-    const parameters = parseProgramArguments(argv.slice(1));
-    const context = {
-      mode: 'slot' as const,
-      parameters,
-      defaults,
-      options,
-      moment: { now: this.options.clock.now(), seed: this.entropy.seed() },
-    };
-    const done = this.evaluating.then(async () => await work({ url, argv, context }, module));
-    this.evaluating = done.catch(() => undefined);
-    return await done;
-  }
-
-  private async evaluateHere({ url, argv, context }: TrialRequest): Promise<JobProgram> {
-    try {
-      return await evaluateModule(context, async () => await this.options.modules.load(url, argv));
-    } catch (error) {
-      throw error instanceof MillstreamError ? error : programFailed(error);
-    }
-  }
-}
-
-function artifactOf({ url, argv, context }: TrialRequest, plan: Plan, { content }: ArtifactModule): ProgramArtifact {
-  const moment = context.moment as EvaluationMoment;
-  return { url, contentChecksum: crc32(content), parameters: plan.parameters, options: plan.options, argv, moment, plan };
 }
 
 /** It may be gone the next time. */

@@ -8,7 +8,7 @@
  */
 import { FileSystems } from '../checkpoint/file-systems.js';
 import { latestCheckpoint } from '../checkpoint/job-record.js';
-import { openListed, type RestorePoint } from '../checkpoint/restore-point.js';
+import type { RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { MillstreamError } from '../common/errors.js';
@@ -102,7 +102,7 @@ export class JobRun {
       const rescalable = this.directoryStore !== undefined;
       allocation = await this.scheduler.allocate({ graph: this.graph, reason: this.allocationReason, rescalable });
       // Not before: a former leader may have been faster by one checkpoint.
-      this.point = (await this.latest()) ?? this.start;
+      this.point = (await this.directoryStore?.latest()) ?? this.start;
       const shares = this.point === undefined ? undefined : await this.shares(this.point, allocation.graph);
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
@@ -281,7 +281,7 @@ export class JobRun {
     if (run === undefined) return await this.begun(given);
     if (this.directoryStore?.record.ended !== undefined) return undefined;
     // Where this run has a checkpoint of its own, what it started from is of no use any more and may be gone.
-    const point = (await this.latest()) ?? (await from());
+    const point = (await this.directoryStore?.latest()) ?? (await from());
     if (point !== undefined) this.restoreGraph(point);
     return await this.begun(point);
   }
@@ -307,13 +307,6 @@ export class JobRun {
   private async shares(point: RestorePoint, graph: JobGraph): Promise<RestoreShares> {
     const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
     return await restoreShares(point, graph, storage);
-  }
-
-  private async latest(): Promise<RestorePoint | undefined> {
-    const store = this.directoryStore;
-    await store?.settle();
-    const checkpoint = store && latestCheckpoint(store.record);
-    return checkpoint && (await openListed(this.files, store.directory, store.record, checkpoint));
   }
 
   private async runAttempt(
@@ -365,7 +358,7 @@ export class JobRun {
 
   private async stopped(): Promise<RunOutcome> {
     await this.directoryStore?.end('stopped');
-    const point = (await this.latest()) as RestorePoint;
+    const point = (await this.directoryStore?.latest()) as RestorePoint;
     return { type: 'stopped', checkpoint: point.path };
   }
 
@@ -379,7 +372,7 @@ export class JobRun {
 
   private async cancelled(): Promise<RunOutcome> {
     if (this.endedEarly) return await this.finished();
-    return { type: 'cancelled', checkpoint: ((await this.latest()) ?? this.start)?.path };
+    return { type: 'cancelled', checkpoint: ((await this.directoryStore?.latest()) ?? this.start)?.path };
   }
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */
