@@ -89,7 +89,7 @@ export class Leadership {
 
   private async lead(term: number): Promise<void> {
     const { storage, createJobManager, observer } = this.options;
-    const submitted = new SubmittedJobs(storage.files, storage.directory, writerName(this.entropy));
+    const submitted = new SubmittedJobs(storage.files, storage.directory, writerName(this.entropy), term);
     const jobManager = createJobManager(term, submitted);
     this.jobManager = jobManager;
     observer.leading(term);

@@ -97,6 +97,9 @@ export class LocalSlots {
 
   /** Ends all slots. */
   async kill(): Promise<void> {
+    // Whoever still waits for them to close waits no longer: killed slots do not answer.
+    this.open.clear();
+    this.allClosed.resolve();
     await Promise.all([...this.handles.values()].map((handle) => handle.kill()));
   }
 

@@ -66,6 +66,16 @@ describe('the list of jobs', () => {
     expect((await new SubmittedJobs(files, DIRECTORY, 'three').load()).map(({ id }) => id)).toEqual(['a', 'b']);
   });
 
+  it('is not taken over by a leader of an earlier term', async () => {
+    const files = await storage();
+    const late = new SubmittedJobs(files, DIRECTORY, 'one', 1);
+    const leader = new SubmittedJobs(files, DIRECTORY, 'two', 2);
+    await leader.takeOver();
+    await expect(late.takeOver()).rejects.toThrow(/another JobManager leads now/);
+    await leader.add(job('a'), CONTENT);
+    expect((await leader.load()).map(({ id }) => id)).toEqual(['a']);
+  });
+
   it('goes on after a change whose answer was lost', async () => {
     const disk = new MemoryDisk();
     const files = await storage(disk);

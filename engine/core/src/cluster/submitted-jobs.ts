@@ -40,14 +40,18 @@ export class SubmittedJobs {
   private readonly directory: string;
   private readonly register: Register;
   private readonly writer: string;
+  private readonly term: number;
+  /** Of the list that was read last. */
+  private newestTerm = 0;
   private version = 0;
   private jobs: readonly SubmittedJob[] = [];
 
-  /** `directory` exists; `writer` differs from every other process's. */
-  constructor(files: CheckpointFiles, directory: string, writer: string) {
+  /** `directory` exists; `writer` differs from every other process's; `term`: the leader's who changes it. */
+  constructor(files: CheckpointFiles, directory: string, writer: string, term: number = 0) {
     this.files = files;
     this.directory = directory;
     this.writer = writer;
+    this.term = term;
     this.register = files.register(`${directory}/jobs`, writer);
   }
 
@@ -56,7 +60,9 @@ export class SubmittedJobs {
     const newest = await this.register.read();
     if (newest === undefined) return [];
     const unsealed = unsealJson(newest.content);
-    const list = unsealed.whole ? (unsealed.value as { readonly format?: unknown; readonly jobs: readonly SubmittedJob[] }) : undefined;
+    const list = unsealed.whole
+      ? (unsealed.value as { readonly format?: unknown; readonly term?: number; readonly jobs: readonly SubmittedJob[] })
+      : undefined;
     if (list?.format !== FORMAT) {
       throw new MillstreamError(
         'CHECKPOINT_CORRUPT',
@@ -65,16 +71,19 @@ export class SubmittedJobs {
     }
     this.version = newest.version;
     this.jobs = list.jobs;
+    this.newestTerm = list.term ?? 0;
     return this.jobs;
   }
 
   /**
    * Reads the list, and writes it anew as it is: whoever led before can change it no more, however long it takes to notice. Throws
-   * CHECKPOINT_CORRUPT.
+   * CHECKPOINT_CORRUPT, JOB_RECORD_CONFLICT.
    */
   async takeOver(): Promise<readonly SubmittedJob[]> {
     for (;;) {
       const jobs = await this.load();
+      // A leader that stood still since it was elected, and has not noticed that another was elected after it.
+      if (this.newestTerm > this.term) throw this.conflict();
       if (!(await this.register.compareAndSet(this.version, this.seal(jobs)))) continue;
       this.version++;
       return jobs;
@@ -159,10 +168,7 @@ export class SubmittedJobs {
     const changed = await this.register.compareAndSet(this.version, this.seal(jobs));
     this.unconfirmed = undefined;
     if (!changed) {
-      throw new MillstreamError(
-        'JOB_RECORD_CONFLICT',
-        `Cannot change the list of jobs in '${this.directory}': another JobManager leads now.`,
-      );
+      throw this.conflict();
     }
     this.version++;
     this.jobs = jobs;
@@ -170,7 +176,14 @@ export class SubmittedJobs {
 
   /** With its writer: two leaders that write the same list at once must not both have written it. */
   private seal(jobs: readonly SubmittedJob[]): Uint8Array {
-    return sealJson({ format: FORMAT, writer: this.writer, jobs });
+    return sealJson({ format: FORMAT, writer: this.writer, term: this.term, jobs });
+  }
+
+  private conflict(): MillstreamError {
+    return new MillstreamError(
+      'JOB_RECORD_CONFLICT',
+      `Cannot change the list of jobs in '${this.directory}': another JobManager leads now.`,
+    );
   }
 
   private pathOf(hash: string): string {
