@@ -51,7 +51,6 @@ describe('a simulated cluster', () => {
     );
     expect(reports.filter(({ attempts }) => attempts > 1).length).toBeGreaterThan(SEEDS / 2);
     expect(reports.filter(({ leaders }) => leaders > 1).length).toBeGreaterThan(SEEDS / 5);
-    expect(reports.reduce((sum, { staleMessages }) => sum + staleMessages, 0)).toBeGreaterThan(0);
   });
 });
 

@@ -16,6 +16,7 @@ import type {
 import { SpreadEnumerator } from 'millstream/connector';
 import type { Flight } from './flight.js';
 import { type FlightOrder, hasLateCopy, lateCopyOf, shuffledRange } from './flight-order.js';
+import { Pace } from './pace.js';
 import { type FlightRows, RowGroups } from './row-groups.js';
 
 export const SPLITS = 8;
@@ -34,6 +35,8 @@ export interface FlightsSourceOptions {
   readonly order: FlightOrder;
   /** Just the file's first rows. Default: all. */
   readonly rows?: number;
+  /** Flights a second, of all subtasks together. Default: as many as the job takes. */
+  readonly rate?: number;
 }
 
 export class FlightsSource implements Source<Flight, FlightSplit, StaticEnumeratorState<FlightSplit>> {
@@ -56,7 +59,10 @@ export class FlightsSource implements Source<Flight, FlightSplit, StaticEnumerat
   }
 
   createReader(context: SourceReaderContext): SourceReader<Flight, FlightSplit> {
-    return new FlightsReader(new RowGroups(context.disk, this.#options.path), this.#options);
+    const rows = new RowGroups(context.disk, this.#options.path);
+    const { rate } = this.#options;
+    const pace = rate === undefined ? undefined : new Pace(context.clock, rate / context.parallelism, rows.availability);
+    return new FlightsReader(rows, this.#options, pace);
   }
 }
 
@@ -76,13 +82,15 @@ interface OpenSplit {
 class FlightsReader implements SourceReader<Flight, FlightSplit> {
   readonly #rows: RowGroups;
   readonly #options: FlightsSourceOptions;
+  readonly #pace: Pace | undefined;
   readonly #open: OpenSplit[] = [];
   #paused: ReadonlySet<string> = new Set();
   #noMoreSplits = false;
 
-  constructor(rows: RowGroups, options: FlightsSourceOptions) {
+  constructor(rows: RowGroups, options: FlightsSourceOptions, pace: Pace | undefined) {
     this.#rows = rows;
     this.#options = options;
+    this.#pace = pace;
   }
 
   start(): void {}
@@ -97,14 +105,17 @@ class FlightsReader implements SourceReader<Flight, FlightSplit> {
   }
 
   /** Nothing is emitted before all splits are there: a split that comes later would find the watermark ahead of it. */
-  poll(batch: SourceBatch<Flight>, limit: number): PollStatus {
+  poll(batch: SourceBatch<Flight>, most: number): PollStatus {
     if (!this.#noMoreSplits) return 'nothing';
     if (this.#open.length === 0) return 'end';
     const rowCount = this.#rowCount();
     const split = this.#furthestBehind();
     if (split === undefined || rowCount === undefined) return 'nothing';
+    const limit = Math.min(most, this.#pace?.room() ?? most);
+    if (limit === 0) return 'nothing';
     batch.splitId = split.id;
     while (batch.count < limit && this.#fillBlock(split, rowCount)) this.#emitBlock(split, batch, limit);
+    this.#pace?.took(batch.count);
     if (rowOf(split, split.block) >= rowCount) {
       batch.splitFinished = true;
       this.#open.splice(this.#open.indexOf(split), 1);

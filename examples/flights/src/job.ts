@@ -40,7 +40,7 @@ const LATE = new OutputTag<EnrichedFlight>('late');
 
 const job: JobDefinition = defineJob(
   (env, params) => {
-    const { flights: path, airports: airportsPath, results, seed, rows } = readParameters(params);
+    const { flights: path, airports: airportsPath, results, seed, rows, rate } = readParameters(params);
     const order = { ...DEFAULT_ORDER, seed };
     // The input passes at about a month of event time per second: 20 ms are half a day.
     env.configure({ 'pipeline.auto-watermark-interval': '20 ms' }).enableCheckpointing(500);
@@ -48,7 +48,7 @@ const job: JobDefinition = defineJob(
     const watermarks = WatermarkStrategy.forBoundedOutOfOrderness<Flight>(order.boundMs)
       .withTimestampAssigner((flight) => flight.date)
       .withWatermarkAlignment('flights', DRIFT_MS, 20);
-    const source = new FlightsSource({ path, order, ...(rows === undefined ? {} : { rows }) });
+    const source = new FlightsSource({ path, order, ...(rows !== undefined && { rows }), ...(rate !== undefined && { rate }) });
     const flights = env.fromSource(source, watermarks, 'flights').uid('flights');
     const airports = env
       .fromSource(airportsSource(airportsPath), WatermarkStrategy.noWatermarks<Airport>(), 'airports')

@@ -12,17 +12,22 @@ export interface FlightsParameters {
   readonly seed: number;
   /** Just the file's first rows; undefined: all. */
   readonly rows: number | undefined;
+  /** Flights a second; undefined: as many as the job takes. */
+  readonly rate: number | undefined;
 }
 
 const DATA = 'node_modules/vega-datasets/data';
 
 /** Throws INVALID_OPTION for what is no parameter or has no such value. */
 export function readParameters(params: Readonly<Record<string, string>>): FlightsParameters {
-  const known = ['flights', 'airports', 'results', 'seed', 'rows'];
+  const known = ['flights', 'airports', 'results', 'seed', 'rows', 'rate'];
   for (const name of Object.keys(params)) {
     if (!known.includes(name)) {
       throw new MillstreamError('INVALID_OPTION', `Cannot use the parameter "${name}": the flights job has ${known.join(', ')}.`);
     }
+  }
+  if (params.rate !== undefined && Number(params.rate) === 0) {
+    throw new MillstreamError('INVALID_OPTION', 'Cannot use "0" as rate: no flight would ever come. Leave it out for full speed.');
   }
   return {
     flights: params.flights ?? `${DATA}/flights-3m.parquet`,
@@ -30,6 +35,7 @@ export function readParameters(params: Readonly<Record<string, string>>): Flight
     results: params.results ?? 'results/flights',
     seed: integer('seed', params.seed) ?? DEFAULT_ORDER.seed,
     rows: integer('rows', params.rows),
+    rate: integer('rate', params.rate),
   };
 }
 
