@@ -86,6 +86,10 @@ async function measureOnCluster(command: Command & { command: 'cluster' }): Prom
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
+  if (args.length === 0 || args.includes('--help')) {
+    print(`${USAGE}${RECOVERY_USAGE}`);
+    return args.length > 0;
+  }
   if (await runRecoveryCommand(args, print)) return true;
   const command = parseCommand(args);
   if (command.command === 'compare') return await compareAll(command);
