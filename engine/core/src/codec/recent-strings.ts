@@ -2,11 +2,11 @@
  * The strings that a column of a batch had last, so that one that comes again is written as a reference to the record that has it: it is
  * neither copied nor decoded again. Equal strings need not be the same one.
  *
- *     slot of a string (its length and two of its units) ─▶ the string that was there last, the index of its record
+ *     slot of a string (its length and last unit) ─▶ the string that was there last, the index of its record
  *
  * Where few strings come again, looking costs more than it gains: the column is then left alone for some batches.
  * Invariants: 1. `find` gives the index of an earlier record of the batch, below REFERENCES_MAX, whose string is equal; 2. between batches
- * no string is referred to.
+ * no string is referred to: all are empty then, which none is that is looked for.
  */
 
 /** Only so many records of a batch are referred to: their indexes must fit beside the lengths. */
@@ -37,23 +37,21 @@ export class RecentStrings {
       return;
     }
     this.isLooking = true;
-    this.records.fill(-1);
     this.found = 0;
   }
 
   /** The index of an earlier record that has this string, which is not empty; -1 if none is known, and then record `index` is remembered. */
   find(text: string, index: number): number {
     const { length } = text;
-    // Two units near the end: they differ more than those at the begin, and lie in one line of the cache.
-    const inner = length > 16 ? length - 8 : length >> 1;
-    const slot = (text.charCodeAt(length - 1) * 5 + text.charCodeAt(inner) + length) & (SLOTS - 1);
-    const record = this.records[slot] as number;
-    if (record >= 0 && this.strings[slot] === text) {
+    // Each unit that is read costs about as much as is saved where nothing is found.
+    const slot = (text.charCodeAt(length - 1) * 5 + length) & (SLOTS - 1);
+    const { strings } = this;
+    if (strings[slot] === text) {
       this.found++;
-      return record;
+      return this.records[slot] as number;
     }
     if (index < REFERENCES_MAX) {
-      this.strings[slot] = text;
+      strings[slot] = text;
       this.records[slot] = index;
     }
     return -1;
