@@ -53,7 +53,7 @@ export async function startCluster(
     term: 1,
     heartbeatIntervalMs: 1000,
     heartbeatTimeoutMs: 10_000,
-    slotRequestTimeoutMs: 2000,
+    scheduler: { type: 'Default', slotRequestTimeoutMs: 2000, failover: 'region' },
     spread: 'fill',
     ...options,
     observer: {

@@ -16,6 +16,7 @@ import {
   type SimulationReport,
 } from 'millstream/testing';
 import { afterAll, describe, expect, it } from 'vitest';
+import regions, { expectedLines as expectedOfRegions } from '../jobs/regions.js';
 import job, { expectedLines } from './simulated-job.js';
 
 const SEEDS = 50;
@@ -51,6 +52,24 @@ describe('a simulated cluster', () => {
     );
     expect(reports.filter(({ attempts }) => attempts > 1).length).toBeGreaterThan(SEEDS / 2);
     expect(reports.filter(({ leaders }) => leaders > 1).length).toBeGreaterThan(SEEDS / 5);
+  });
+});
+
+describe('a simulated cluster with a job of four regions', () => {
+  const REGION_SEEDS = 30;
+  const reports: SimulationReport[] = [];
+
+  it.each(only === undefined ? seeds.slice(0, REGION_SEEDS) : seeds)('seed %i: has every result once, whatever fails', async (seed) => {
+    const report = await simulate(seed, { job: regions, expected: expectedOfRegions() });
+    reports.push(report);
+    requireSound(report);
+  });
+
+  afterAll(() => {
+    if (only !== undefined || reports.length < REGION_SEEDS) return;
+    // Some regions alone in most seeds, and all of the job now and then.
+    expect(reports.filter(({ regionRestarts }) => regionRestarts > 0).length).toBeGreaterThan(REGION_SEEDS / 2);
+    expect(reports.filter(({ attempts, regionRestarts }) => attempts - 1 > regionRestarts).length).toBeGreaterThan(REGION_SEEDS / 3);
   });
 });
 

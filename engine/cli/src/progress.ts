@@ -3,6 +3,7 @@
  * so that a program's own output stays clean. A job that ends within a second shows nothing of it.
  */
 import { relative } from 'node:path';
+import type { MillstreamError } from 'millstream';
 import {
   type CompletedCheckpointReport,
   type RunObserver,
@@ -47,6 +48,10 @@ const QUIET_MS = 1000;
 const LINE_INTERVAL_MS = 5000;
 const BAR_WIDTH = 30;
 
+function pause(delayMs: number): string {
+  return delayMs < 100 ? 'now' : `in ${formatSeconds(delayMs / 1000)}`;
+}
+
 /** Shows progress on a stream: a live table on a terminal, plain lines elsewhere. */
 export function createProgress(stream: NodeJS.WriteStream, options: ProgressOptions): Progress {
   return new ProgressDisplay(stream, options);
@@ -78,9 +83,10 @@ class ProgressDisplay implements Progress {
         if (attempt > 1) this.#note(`Attempt ${attempt} starts from ${start}.`);
         else if (from !== undefined) this.#note(`Starting from ${start}.`);
       },
-      restarting: (error, delayMs) => {
-        const pause = delayMs < 100 ? 'now' : `in ${formatSeconds(delayMs / 1000)}`;
-        this.#note(`${colors.yellow(`warning ${error.code}`)}: ${error.message}\nRestarting ${pause}.`);
+      restarting: (error, delayMs) => this.#noteRestart(error, `Restarting ${pause(delayMs)}.`),
+      regionsRestarting: (subtasks, error, delayMs) => {
+        const count = `${subtasks.length} ${subtasks.length === 1 ? 'subtask' : 'subtasks'}`;
+        this.#noteRestart(error, `Restarting ${count} ${pause(delayMs)}; the others go on.`);
       },
       checkpointCompleted: (checkpoint) => {
         this.#checkpoints++;
@@ -131,6 +137,10 @@ class ProgressDisplay implements Progress {
 
   #resume(checkpoint: string): string {
     return this.#options.resumeCommand?.(relative('.', checkpoint)) ?? `--from ${relative('.', checkpoint)}`;
+  }
+
+  #noteRestart({ code, message }: MillstreamError, what: string): void {
+    this.#note(`${colors.yellow(`warning ${code}`)}: ${message}\n${what}`);
   }
 
   #note(text: string): void {

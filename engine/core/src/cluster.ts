@@ -6,6 +6,7 @@ export { type EvaluationContext, type EvaluationMode, runInEvaluation } from './
 export { createMoment, type EvaluationMoment } from './api/evaluation-sandbox.js';
 export type { JobExecutionResult, JobExecutor } from './api/job-executor.js';
 export { parseProgramArguments } from './api/program-arguments.js';
+export type { SubtaskId } from './checkpoint/coordinator-state.js';
 export { FileSystems, type FileSystemsOptions } from './checkpoint/file-systems.js';
 export { type StorageSettings, storageSettings } from './checkpoint/storage-options.js';
 export type { CheckpointAcknowledgementReport, CompletedCheckpointReport, RestoredCheckpointReport } from './cluster/attempt-options.js';

@@ -207,7 +207,6 @@ function createJobManager(
     trial: createProgramTrial({ timeoutMs: options['jobmanager.program.timeout'], memoryBytes: options['jobmanager.program.memory'] }),
     heartbeatIntervalMs: options['heartbeat.interval'],
     heartbeatTimeoutMs: options['heartbeat.timeout'],
-    slotRequestTimeoutMs: options['slot.request.timeout'],
     scheduler: schedulerSettings(configuration),
     slotIdleTimeoutMs: options['slot.idle.timeout'],
     spread: options['taskmanager.load-balance.mode'] === 'SLOTS' ? 'spread' : 'fill',

@@ -9,8 +9,9 @@ function settings(given: Readonly<Record<string, string>>): ReturnType<typeof sc
 }
 
 describe('the scheduler of a cluster', () => {
-  it('is the default one, with its waiting time', () => {
-    expect(settings({ 'slot.request.timeout': '3 s' })).toEqual({ type: 'Default', slotRequestTimeoutMs: 3000 });
+  it('is the default one, with its waiting time and what restarts', () => {
+    expect(settings({ 'slot.request.timeout': '3 s' })).toEqual({ type: 'Default', slotRequestTimeoutMs: 3000, failover: 'region' });
+    expect(settings({ 'jobmanager.execution.failover-strategy': 'full' })).toMatchObject({ failover: 'full' });
   });
 
   it('waits for ever and starts at once in reactive mode, unless it is told otherwise', () => {

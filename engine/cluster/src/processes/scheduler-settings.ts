@@ -8,7 +8,11 @@ const STABILIZATION_TIMEOUT = 'jobmanager.adaptive-scheduler.submission.resource
 export function schedulerSettings({ options, origins }: Configuration): SchedulerSettings {
   const reactive = options['scheduler-mode'] === 'reactive';
   if (!reactive && options['jobmanager.scheduler'] === 'Default') {
-    return { type: 'Default', slotRequestTimeoutMs: options['slot.request.timeout'] };
+    return {
+      type: 'Default',
+      slotRequestTimeoutMs: options['slot.request.timeout'],
+      failover: options['jobmanager.execution.failover-strategy'],
+    };
   }
   const waitTimeoutMs = options[WAIT_TIMEOUT];
   return {

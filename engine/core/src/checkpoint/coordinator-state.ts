@@ -22,6 +22,7 @@ export const DEFAULT_CHECKPOINT_CONFIG: CheckpointConfig = {
   tolerableFailures: 0,
 };
 
+/** A subtask of a job. */
 export interface SubtaskId {
   readonly vertexId: string;
   readonly subtaskIndex: number;
@@ -60,6 +61,8 @@ export interface CoordinatorState {
   readonly status: 'starting' | 'running' | 'ended';
   readonly subtasks: readonly SubtaskId[];
   readonly finished: ReadonlySet<string>;
+  /** Keys of subtasks that restart while the others run: nothing is triggered. */
+  readonly down: ReadonlySet<string>;
   /** The next number to trigger; the last one of the block is not to be. */
   readonly nextEpoch: number;
   readonly block: EpochInterval;
@@ -84,6 +87,10 @@ export type CoordinatorEvent = { readonly now: number } & (
   /** The attempt fails, is cancelled or has ended. */
   | { readonly type: 'tasksStopped'; readonly reason: string }
   | { readonly type: 'subtaskFinished'; readonly subtask: SubtaskId }
+  /** Regions of the job have failed, and restart from the latest checkpoint; the others go on. */
+  | { readonly type: 'regionsStopped'; readonly subtasks: readonly SubtaskId[]; readonly reason: string }
+  /** Their tasks run again. */
+  | { readonly type: 'regionsRunning'; readonly subtasks: readonly SubtaskId[] }
   | { readonly type: 'timer' }
   | { readonly type: 'triggerRequested'; readonly request: CheckpointRequest }
   | { readonly type: 'acknowledged'; readonly epoch: number; readonly subtask: SubtaskId }
@@ -146,6 +153,7 @@ export function createCoordinatorState(config: CheckpointConfig, block: EpochInt
     status: 'starting',
     subtasks: [],
     finished: new Set(),
+    down: new Set(),
     nextEpoch: block.first,
     block,
     reserving: false,

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../common/random.js';
-import { decide } from './coordinator.js';
+import { canStopRegions, decide } from './coordinator.js';
 import {
   type CheckpointRequest,
   type CoordinatorAction,
@@ -47,6 +47,9 @@ class World {
   private lastEndedAt = Number.NEGATIVE_INFINITY;
   private ended = false;
   private readonly finished = new Set<number>();
+  private readonly down = new Set<number>();
+  /** Checkpoints that were given up because a region failed. */
+  givenUp = 0;
 
   constructor(setting: Setting) {
     this.setting = setting;
@@ -87,9 +90,27 @@ class World {
       this.deliver({ type: 'declined', epoch: this.anyEpoch(), reason: 'no', now });
     } else if (choice < 94) {
       this.deliver({ type: 'acknowledged', epoch: this.anyEpoch(), subtask, now });
+    } else if (choice === 95) {
+      this.stopRegion(subtask);
+    } else if (choice > 95) {
+      this.down.delete(subtask.subtaskIndex);
+      this.deliver({ type: 'regionsRunning', subtasks: [subtask], now });
     } else if (choice === 94 && this.random.below(10) === 0) {
       this.deliver({ type: 'tasksStopped', reason: 'failed', now });
     }
+  }
+
+  /** Does what an attempt does when a region of one subtask fails. */
+  private stopRegion(subtask: SubtaskId): void {
+    const { pending } = this.state;
+    if (!canStopRegions(this.state)) return;
+    this.finished.delete(subtask.subtaskIndex);
+    this.down.add(subtask.subtaskIndex);
+    this.deliver({ type: 'regionsStopped', subtasks: [subtask], reason: 'a slot was lost', now: this.now });
+    const isCutOff = pending?.phase === 'acknowledging';
+    if (isCutOff) this.givenUp++;
+    expect(this.state.status, 'a failed region is no failed checkpoint').toBe('running');
+    expect(this.state.pending, 'what can be completed goes on').toBe(isCutOff ? undefined : pending);
   }
 
   private anyEpoch(): number {
@@ -207,6 +228,7 @@ class World {
   private checkTrigger(action: CoordinatorAction & { type: 'trigger' }): void {
     expect(this.inProgress, 'one at a time').toBeUndefined();
     expect(this.ended, 'nothing after the end').toBe(false);
+    expect(this.down.size, 'nothing while subtasks are down').toBe(0);
     expect(action.epoch).toBeGreaterThan(this.lastEpoch);
     expect(action.epoch).toBeGreaterThanOrEqual(this.block.first);
     expect(action.epoch).toBeLessThan(this.block.last);
@@ -225,6 +247,7 @@ class World {
 
 it('keeps its invariants whatever happens', () => {
   const reached = new Set<string>();
+  let givenUp = 0;
   const setting = fc.record<Setting>({
     seed: fc.integer(),
     intervalMs: fc.constantFrom(undefined, 10, 200),
@@ -235,10 +258,13 @@ it('keeps its invariants whatever happens', () => {
   });
   fc.assert(
     fc.property(setting, (each) => {
-      for (const stages of new World(each).run(250).values()) reached.add(stages.join(' '));
+      const world = new World(each);
+      for (const stages of world.run(250).values()) reached.add(stages.join(' '));
+      givenUp += world.givenUp;
     }),
     { seed: 7, numRuns: 1500 },
   );
+  expect(givenUp).toBeGreaterThan(100);
   // The worlds were rich enough to end epochs in every way.
   expect([...reached].sort()).toEqual([
     'trigger abort',

@@ -19,6 +19,7 @@
  *  7. Periodic ones keep interval and minimum pause; requested ones and the final one do not wait.
  *  8. Each request is answered or refused exactly once.
  *  9. After a drain was triggered the job ends, with its savepoint or with failJob.
+ * 10. While subtasks are down nothing is triggered; a checkpoint that some of them have yet to acknowledge is given up, and not counted.
  */
 import type {
   CheckpointRequest,
@@ -56,6 +57,12 @@ function handle(state: CoordinatorState, event: CoordinatorEvent, actions: Coord
       return end(state, event.now, event.reason, actions);
     case 'subtaskFinished':
       return { ...state, finished: new Set(state.finished).add(subtaskKey(event.subtask)) };
+    case 'regionsStopped':
+      return state.status === 'running' ? stopRegions(state, event, actions) : state;
+    case 'regionsRunning': {
+      const back = new Set(event.subtasks.map(subtaskKey));
+      return { ...state, down: new Set([...state.down].filter((key) => !back.has(key))) };
+    }
     case 'timer':
       return checkTimeout({ ...state, wakeAt: undefined }, event.now, actions);
     case 'triggerRequested':
@@ -81,6 +88,26 @@ function handle(state: CoordinatorState, event: CoordinatorEvent, actions: Coord
     case 'reserveFailed':
       return failJob({ ...state, reserving: false }, event.now, `no epoch numbers could be reserved: ${event.reason}`, actions);
   }
+}
+
+/** A checkpoint that all have acknowledged goes on: the regions restart from it. */
+function stopRegions(
+  state: CoordinatorState,
+  event: CoordinatorEvent & { type: 'regionsStopped' },
+  actions: CoordinatorAction[],
+): CoordinatorState {
+  const { pending } = state;
+  const keys = event.subtasks.map(subtaskKey);
+  const finished = new Set(state.finished);
+  for (const key of keys) finished.delete(key);
+  const after = pending?.phase === 'acknowledging' ? giveUp(state, pending, event.now, event.reason, actions) : state;
+  return { ...after, finished, down: new Set([...after.down, ...keys]) };
+}
+
+/** Whether regions may restart while the others go on: neither is the job being ended, nor has the last checkpoint been acknowledged. */
+export function canStopRegions({ status, pending }: CoordinatorState): boolean {
+  if (status !== 'running') return false;
+  return pending === undefined || (pending.request?.stop === undefined && !(pending.final && pending.phase !== 'acknowledging'));
 }
 
 function acknowledge(
@@ -213,7 +240,7 @@ function allFinished(state: CoordinatorState): boolean {
 }
 
 function nextDue(state: CoordinatorState): Due | undefined {
-  if (state.status !== 'running' || state.pending !== undefined || state.reserving) return undefined;
+  if (state.status !== 'running' || state.pending !== undefined || state.reserving || state.down.size > 0) return undefined;
   const [request] = state.requests;
   if (request !== undefined) return { at: Number.NEGATIVE_INFINITY, kind: request.kind, request, periodic: false };
   const { intervalMs, minPauseMs } = state.config;

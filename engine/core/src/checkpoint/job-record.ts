@@ -106,6 +106,14 @@ export function startAttempt(
 }
 
 /**
+ * Starts some regions of the job again from the latest checkpoint, while the others go on: a new number for them. The epochs stay those of
+ * the attempt; the one in progress was given up, and no epoch of theirs is dead for the others.
+ */
+export function startRegions(record: JobRecord, term: number): JobRecord {
+  return { ...record, term, attempt: record.attempt + 1 };
+}
+
+/**
  * Lists a completed checkpoint; of kind 'checkpoint' only the newest `retained` (at least one) stay, a claimed one included. `dropped`: those
  * that left.
  */

@@ -28,9 +28,9 @@ class Machine {
 
   async attempt(
     attempt: number,
-    setting = { writes: true, reads: true },
+    setting: { writes: boolean; reads: boolean; jobAttempt?: number } = { writes: true, reads: true },
   ): Promise<{ storage: CheckpointStorage; copies: LocalStateCopies }> {
-    const copies = new LocalStateCopies({ disk: this.local, directory: LOCAL, run: 'run', attempt, ...setting });
+    const copies = new LocalStateCopies({ disk: this.local, directory: LOCAL, run: 'run', attempt, jobAttempt: attempt, ...setting });
     await copies.prepare();
     const storage = new CheckpointStorage(this.files, '/job', copies);
     await storage.prepare();
@@ -42,8 +42,13 @@ class Machine {
   }
 }
 
-async function write(storage: CheckpointStorage, attempt: number, epoch: number, part?: string): Promise<StateFile> {
-  const id = { run: 'run', attempt, operatorId: 'operator', subtaskIndex: 0, epoch };
+async function write(
+  storage: CheckpointStorage,
+  attempt: number,
+  epoch: number,
+  { part, subtaskIndex = 0 }: { part?: string; subtaskIndex?: number } = {},
+): Promise<StateFile> {
+  const id = { run: 'run', attempt, operatorId: 'operator', subtaskIndex, epoch };
   const file = storage.createStateFile(part === undefined ? id : { ...id, part });
   file.write(bytes(`state of `));
   file.write(bytes(`${epoch}`));
@@ -89,7 +94,7 @@ describe('copies of state files', () => {
     expect(await machine.copies()).toEqual([]);
     const { storage: blind } = await machine.attempt(2, { writes: true, reads: false });
     const file = await write(blind, 2, 2);
-    await write(blind, 2, 2, 'operator');
+    await write(blind, 2, 2, { part: 'operator' });
     expect(await machine.copies()).toEqual(['2-0-2.keyed']);
     await blind.readStateFile(file);
     expect(machine.remoteReads).toBe(1);
@@ -108,6 +113,19 @@ describe('copies of state files', () => {
     await copies.completed(4, [base, delta]);
     expect(declined.path).toContain('-3.keyed');
     expect(await machine.copies()).toEqual(['2-0-2.keyed', '2-0-4.keyed', '2-0-5.keyed']);
+  });
+
+  it('of regions that go on stay when another one restarts', async () => {
+    const machine = new Machine();
+    const { storage: before } = await machine.attempt(1);
+    await write(before, 1, 1);
+    const { storage: all } = await machine.attempt(2);
+    await write(all, 2, 2);
+    await write(all, 2, 2, { subtaskIndex: 1 });
+    const { storage, copies } = await machine.attempt(3, { writes: true, reads: true, jobAttempt: 2 });
+    const file = await write(storage, 3, 3);
+    await copies.completed(3, [file]);
+    expect(await machine.copies()).toEqual(['2-1-2.keyed', '3-0-3.keyed']);
   });
 
   it('that cannot be written change nothing', async () => {

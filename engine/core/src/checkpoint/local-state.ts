@@ -9,7 +9,7 @@
 import { crc32 } from '../common/checksum.js';
 import type { Disk, DiskWriter } from '../common/disk.js';
 import type { StateFile } from './snapshot.js';
-import { attemptOfStateFile } from './state-path.js';
+import { writerOfStateFile } from './state-path.js';
 
 /** A copy that is being written. */
 export interface LocalCopyWriter {
@@ -27,6 +27,8 @@ export interface LocalStateOptions {
   readonly directory: string;
   readonly run: string;
   readonly attempt: number;
+  /** The one that all of the job last started with; slots of other regions may be of any since. */
+  readonly jobAttempt: number;
   /** State is copied as it is written. */
   readonly writes: boolean;
   /** Copies are read. */
@@ -38,6 +40,8 @@ export class LocalStateCopies {
   private readonly options: LocalStateOptions;
   /** Of this attempt's slot, with the epoch that each was written for. */
   private readonly own = new Map<string, number>();
+  /** The subtasks whose state it is. */
+  private readonly subtasks = new Set<string>();
 
   constructor(options: LocalStateOptions) {
     this.options = options;
@@ -53,6 +57,8 @@ export class LocalStateCopies {
     const { disk, directory, writes } = this.options;
     if (!writes) return undefined;
     this.own.set(name, epoch);
+    const writer = writerOfStateFile(name, this.options.run);
+    if (writer !== undefined) this.subtasks.add(writer.subtask);
     return new CopyWriter(disk, `${directory}/${name}`);
   }
 
@@ -64,16 +70,23 @@ export class LocalStateCopies {
     return bytes !== undefined && bytes.length === file.length && crc32(bytes) === file.crc32 ? bytes : undefined;
   }
 
-  /** The checkpoint is complete: of what was written up to it only these files are needed, and nothing of earlier attempts. */
+  /** The checkpoint is complete: of what was written up to it only these files are needed, and nothing of what these subtasks were before. */
   async completed(epoch: number, files: readonly StateFile[]): Promise<void> {
-    const { disk, directory, run, attempt, writes } = this.options;
+    const { disk, directory, writes } = this.options;
     if (!writes) return;
     const needed = new Set(files.map(({ path }) => nameOf(path)));
     const names = [...this.own].filter(([name, written]) => written <= epoch && !needed.has(name)).map(([name]) => name);
     for (const name of names) this.own.delete(name);
     const all = await disk.list(directory).catch(() => []);
-    const earlier = all.filter((name) => (attemptOfStateFile(name, run) ?? attempt) < attempt);
-    for (const name of [...names, ...earlier]) await disk.unlink(`${directory}/${name}`).catch(() => undefined);
+    for (const name of [...names, ...all.filter((each) => this.isOver(each))])
+      await disk.unlink(`${directory}/${name}`).catch(() => undefined);
+  }
+
+  private isOver(name: string): boolean {
+    const { run, attempt, jobAttempt } = this.options;
+    const writer = writerOfStateFile(name, run);
+    if (writer === undefined) return false;
+    return writer.attempt < jobAttempt || (writer.attempt < attempt && this.subtasks.has(writer.subtask));
   }
 }
 

@@ -2,13 +2,13 @@
  * Who gets what of an operator's checkpoint at another (or the same) parallelism. Pure.
  *
  * Invariants: 1. each key group of each chain belongs to exactly one new subtask, and that one gets the whole chain (a backend takes its
- * groups and leaves the others); 2. list elements, splits and committables go to exactly one place each, in order; 3. union elements and
+ * groups and leaves the others); 2. list elements and committables go to exactly one place each, in order; 3. union elements and
  * broadcast state go to all.
  */
 import { keyGroupRangeOf } from '../state/key-group.js';
 import { checkMaxParallelism, isKeyed, type OperatorSnapshotMetadata } from './metadata.js';
 import type { NamedOperatorState } from './operator-state.js';
-import type { KeyedStateFile, OperatorSubtaskSnapshot, SplitSnapshot } from './snapshot.js';
+import type { KeyedStateFile, OperatorSubtaskSnapshot } from './snapshot.js';
 
 /** What one new subtask of an operator restores. Plain data. */
 export interface RestoredSubtask {
@@ -25,8 +25,6 @@ export interface RestoredSubtask {
 
 export interface RestoredOperator {
   readonly subtasks: readonly RestoredSubtask[];
-  /** Of all readers: for the enumerator's `addSplitsBack`. */
-  readonly splits: readonly SplitSnapshot[];
   /** Of all old subtasks: for `SinkWriterContext.restoredCommittables`. */
   readonly committables: readonly Uint8Array[];
   /** All subtasks had finished: the operator has nothing to do any more. */
@@ -61,7 +59,6 @@ export function redistribute(
   }
   return {
     subtasks,
-    splits: old.flatMap((subtask) => subtask.splits),
     committables: old.flatMap((subtask) => subtask.committables),
     finished: old.every((subtask) => subtask.finished),
   };

@@ -36,9 +36,14 @@ export function stateFileName(id: StateFileId): string {
 
 /** The attempt that wrote a file; undefined if it is not a state file of this run. */
 export function attemptOfStateFile(name: string, run: string): number | undefined {
+  return writerOfStateFile(name, run)?.attempt;
+}
+
+/** What wrote a file: `subtask` names the operator and its subtask. Undefined if it is not a state file of this run. */
+export function writerOfStateFile(name: string, run: string): { readonly attempt: number; readonly subtask: string } | undefined {
   if (!name.startsWith(`${run}-`)) return undefined;
-  const attempt = /^(\d+)-[A-Za-z0-9_]+-\d+-\d+\.[a-z]+$/.exec(name.slice(run.length + 1))?.[1];
-  return attempt === undefined ? undefined : Number(attempt);
+  const [, attempt, subtask] = /^(\d+)-([A-Za-z0-9_]+-\d+)-\d+\.[a-z]+$/.exec(name.slice(run.length + 1)) ?? [];
+  return attempt === undefined || subtask === undefined ? undefined : { attempt: Number(attempt), subtask };
 }
 
 /** Ids have any characters and length: what is readable of them, and a checksum that tells them apart. */

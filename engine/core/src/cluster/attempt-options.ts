@@ -1,5 +1,5 @@
 /** What an attempt is given, what it tells, and how it ends. */
-import type { CheckpointConfig } from '../checkpoint/coordinator-state.js';
+import type { CheckpointConfig, SubtaskId } from '../checkpoint/coordinator-state.js';
 import type { EpochInterval } from '../checkpoint/job-record.js';
 import type { CheckpointKind } from '../checkpoint/metadata.js';
 import type { Clock } from '../common/clock.js';
@@ -12,18 +12,33 @@ import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { RecordPosition, TaskMetrics } from '../runtime/slot-messages.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import type { RestoreShares } from './restore-shares.js';
-import type { SlotListener, SlotSet } from './slot-set.js';
+import type { SlotListener, SlotSet, SlotSetPlan } from './slot-set.js';
 
 /** How an attempt ended. */
 export type AttemptOutcome =
   | { readonly type: 'finished' }
-  | { readonly type: 'stopped'; readonly epoch: number }
+  | { readonly type: 'stopped' }
   | { readonly type: 'cancelled' }
   | { readonly type: 'failed'; readonly error: MillstreamError; readonly position: RecordPosition | undefined };
+
+/** Makes the slots of a region. */
+export type CreateSlots = (options: AttemptOptions, plan: SlotSetPlan, listener: SlotListener) => SlotSet;
+
+/** How an attempt restarts some of its regions while the others go on. */
+export interface RegionFailover {
+  /** How long to wait before the restart, ms. Throws the error that ends the job where there is to be none. */
+  delayOf(error: MillstreamError, position: RecordPosition | undefined): number;
+  /** What the job's subtasks restore now. */
+  restore(): Promise<RestoreShares | undefined>;
+  /** Slots in place of these, where they are gone. Throws NO_RESOURCE_AVAILABLE. */
+  replace(slots: readonly number[]): Promise<CreateSlots>;
+}
 
 export interface AttemptOptions {
   readonly run: string;
   readonly attempt: number;
+  /** As of a slot's plan. */
+  readonly jobAttempt: number;
   readonly program: JobProgram;
   readonly graph: JobGraph;
   readonly artifact: ProgramArtifact;
@@ -47,7 +62,9 @@ export interface AttemptOptions {
   readonly clock: Clock;
   readonly disk: Disk;
   /** Where its slots run. */
-  readonly createSlots: (options: AttemptOptions, listener: SlotListener) => SlotSet;
+  readonly createSlots: CreateSlots;
+  /** Restarts failover regions on their own; undefined: after a failure all of the job restarts. */
+  readonly failover: RegionFailover | undefined;
   /** Its tasks run. */
   readonly running: () => void;
   readonly observer: AttemptObserver;
@@ -107,7 +124,12 @@ export interface AttemptObserver {
   checkpointFailed(epoch: number, reason: string): void;
   /** A complete one is kept no longer: newer ones are. */
   checkpointDiscarded(epoch: number): void;
-  running(): void;
+  /** All tasks run, or these do again. */
+  running(subtasks?: readonly SubtaskId[]): void;
+  /** These subtasks restart, after a failure; the others go on. */
+  regionsRestarting(subtasks: readonly SubtaskId[], error: MillstreamError, delayMs: number): void;
+  /** They are being deployed, as this attempt. */
+  regionsDeploying(subtasks: readonly SubtaskId[], attempt: number): void;
   /** A subtask has seen the end of its input and emitted everything. */
   subtaskFinished(vertexId: string, subtask: number): void;
   /** At the end of an attempt: a user function or a file could not be closed, or a slot not in time. It changes nothing. */

@@ -1,4 +1,4 @@
-/** What a TaskManager runs of one attempt: slots here, and the exchange with those elsewhere. */
+/** What a TaskManager runs of a region in one attempt: slots here, and the exchange with those elsewhere. */
 import type { Clock } from '../common/clock.js';
 import type { NetworkAddress } from '../common/transport.js';
 import type { ExchangeDeployment } from '../network/exchange.js';
@@ -23,7 +23,6 @@ export interface AttemptExchange {
 
 export interface AttemptShareOptions {
   readonly deployment: AttemptDeployment;
-  readonly taskManager: string;
   /** Of the program's module. */
   readonly url: string;
   readonly clock: Clock;
@@ -43,14 +42,15 @@ export class AttemptShare {
   private readonly connections: { close(): void };
 
   constructor(options: AttemptShareOptions) {
-    const { deployment, taskManager, url, startSlot, listener } = options;
+    const { deployment, url, startSlot, listener } = options;
     const { key, plans, hosts, artifact } = deployment;
     this.options = options;
     this.key = key;
     const [first] = plans;
     if (first === undefined) throw new RangeError('An attempt without slots for this TaskManager');
     const placement = placeSubtasks(first.graph);
-    const machine = allocateMachineMemory(first.graph, placement, (slot) => hosts[slot] === taskManager, first.channels.ring);
+    const here = new Set(plans.map(({ slot }) => slot));
+    const machine = allocateMachineMemory(first.graph, placement, (slot) => here.has(slot), first.channels.ring);
     const wakeWords = new Int32Array(machine.memory.wakeWords);
     const wakeSlot = (slot: number) => (): void => {
       const index = machine.memory.wakeIndexes[slot] as number;

@@ -7,7 +7,7 @@
  * Invariants: 1. changes to the store run one after another; 2. nothing is sent once the attempt has settled; 3. an end is reported only
  * after every slot has committed.
  */
-import { decide } from '../checkpoint/coordinator.js';
+import { canStopRegions, decide } from '../checkpoint/coordinator.js';
 import {
   type CheckpointConfig,
   type CheckpointRequest,
@@ -34,7 +34,9 @@ const HAND_OVER = 'hand over';
 const HAND_OVER_RETRY_MS = 1000;
 
 /** How a job ends after a checkpoint. */
-export type CheckpointEnd = { readonly type: 'finished' } | { readonly type: 'stopped'; readonly epoch: number };
+export interface CheckpointEnd {
+  readonly type: 'finished' | 'stopped';
+}
 
 /** The attempt, as its checkpoints see it. */
 export interface CheckpointedAttempt {
@@ -43,8 +45,8 @@ export interface CheckpointedAttempt {
   readonly isSettled: boolean;
   /** To all slots. */
   broadcast(message: ToSlot): void;
-  /** The state of each source's enumerator, by vertex id. */
-  enumeratorStates(): Map<string, StateBytes>;
+  /** The state of each source's enumerator in an epoch that is being triggered, by vertex id. */
+  enumeratorStates(epoch: number): Map<string, StateBytes>;
   completed(report: CompletedCheckpointReport): void;
   failedCheckpoint(epoch: number, reason: string): void;
   triggered(epoch: number, kind: CheckpointKind): void;
@@ -124,12 +126,28 @@ export class CheckpointPerformer {
     this.event({ type: 'subtaskFinished', subtask });
   }
 
+  /** Whether some regions of the job may restart while the others go on. */
+  get canStopRegions(): boolean {
+    return this.endAfter === undefined && canStopRegions(this.coordinator);
+  }
+
+  /** These subtasks have failed; they restart while the others go on. */
+  regionsStopped(subtasks: readonly SubtaskId[], reason: string): void {
+    this.event({ type: 'regionsStopped', subtasks, reason });
+  }
+
+  /** They run again. */
+  regionsRunning(subtasks: readonly SubtaskId[]): void {
+    this.event({ type: 'regionsRunning', subtasks });
+  }
+
   /** A slot's sinks have committed an epoch. */
   slotCommitted(epoch: number): void {
     const count = (this.commits.get(epoch) ?? 0) + 1;
     this.commits.set(epoch, count);
     if (count < this.attempt.slotCount) return;
-    this.commits.delete(epoch);
+    // Slots that have failed since will not commit older ones any more.
+    for (const known of this.commits.keys()) if (known <= epoch) this.commits.delete(known);
     const ending = this.endAfter?.epoch === epoch ? this.endAfter.end : undefined;
     this.change(() => this.options.store.noteCommitted(epoch)).then(
       () => {
@@ -240,7 +258,7 @@ export class CheckpointPerformer {
       savepoint,
       timestamp: clock.now(),
       startedAt: clock.monotonic(),
-      enumerators: this.attempt.enumeratorStates(),
+      enumerators: this.attempt.enumeratorStates(action.epoch),
     });
     const { epoch, kind, lastCompleted: completed } = action;
     const stop = action.request?.stop;
@@ -272,7 +290,7 @@ export class CheckpointPerformer {
     const { directory } = store;
     const start = this.snapshots.startOf(epoch);
     if (action.final) this.endAfter = { epoch, end: { type: 'finished' } };
-    else if (action.stop !== undefined) this.endAfter = { epoch, end: { type: 'stopped', epoch } };
+    else if (action.stop !== undefined) this.endAfter = { epoch, end: { type: 'stopped' } };
     this.attempt.broadcast({ type: 'complete', epoch, kind });
     this.attempt.completed({
       epoch,
@@ -294,7 +312,7 @@ export class CheckpointPerformer {
   }
 
   /** Changes to the store, one after another. */
-  private change<T>(work: () => Promise<T>): Promise<T> {
+  change<T>(work: () => Promise<T>): Promise<T> {
     const result = this.storing.then(work);
     this.storing = result.then(
       () => undefined,

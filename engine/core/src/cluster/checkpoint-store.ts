@@ -13,6 +13,8 @@ export interface CheckpointStore {
   /** Notes that everything of a checkpoint has been committed by the sinks. */
   noteCommitted(epoch: number): Promise<void>;
   reserveEpochs(): Promise<EpochInterval>;
+  /** Some regions restart while the others go on. Returns the number of their new attempt. */
+  startRegions(): Promise<number>;
   discardCheckpoints(checkpoints: readonly CompletedCheckpoint[]): Promise<void>;
   /** Removes what was written for an epoch that was given up. `savepoint`: where it went, if it was to be one. */
   discardEpoch(epoch: number, snapshots: readonly SubtaskSnapshot[], savepoint: string | undefined): Promise<void>;
@@ -40,6 +42,10 @@ export class NoCheckpointStore implements CheckpointStore {
     const first = this.next;
     this.next += 1000;
     return { first, last: this.next - 1 };
+  }
+
+  async startRegions(): Promise<number> {
+    return ++this.attempts;
   }
 
   async discardCheckpoints(): Promise<void> {}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeControl, encodeControl, type ToTaskManager } from './control-messages.js';
 
-const key = { job: 'j', run: 'r', attempt: 1, term: 1 };
+const key = { job: 'j', run: 'r', attempt: 1, region: 0, term: 1 };
 
 describe('a control message', () => {
   it('does not change when the bytes that it came in are used again', () => {

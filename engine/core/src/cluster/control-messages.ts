@@ -31,12 +31,14 @@ export interface AttemptKey {
   readonly job: string;
   readonly run: string;
   readonly attempt: number;
+  /** The failover region of the job that it is of. */
+  readonly region: number;
   /** Of the leader that made it. */
   readonly term: number;
 }
 
-export function attemptName({ job, run, attempt, term }: AttemptKey): string {
-  return `${job}/${run}/${attempt}/${term}`;
+export function attemptName({ job, run, attempt, region, term }: AttemptKey): string {
+  return `${job}/${run}/${attempt}/${region}/${term}`;
 }
 
 /** What a TaskManager says of itself. */
@@ -63,7 +65,7 @@ export interface ArtifactModule {
 /** The program of an attempt, without the place of its module. */
 export type RemoteArtifact = Omit<ProgramArtifact, 'url'> & { readonly hash: string };
 
-/** What a TaskManager is to run of an attempt. */
+/** What a TaskManager is to run of a region in an attempt. */
 export interface AttemptDeployment {
   readonly key: AttemptKey;
   /** Of this deployment: exchanges know by it that they belong together. */

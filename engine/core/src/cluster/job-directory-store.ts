@@ -12,6 +12,7 @@ import {
   noteCommitted,
   reserveEpochs,
   startAttempt,
+  startRegions,
 } from '../checkpoint/job-record.js';
 import type { JobRecordStore } from '../checkpoint/job-record-store.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
@@ -170,6 +171,12 @@ export class JobDirectoryStore implements CheckpointStore {
     const { record, block } = reserveEpochs(this.current);
     await this.change(record);
     return block;
+  }
+
+  async startRegions(): Promise<number> {
+    const record = startRegions(this.current, this.term);
+    await this.change(record);
+    return record.attempt;
   }
 
   async discardCheckpoints(checkpoints: readonly CompletedCheckpoint[]): Promise<void> {

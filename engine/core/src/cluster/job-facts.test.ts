@@ -3,6 +3,7 @@ import { MillstreamError } from '../common/errors.js';
 import type { JobGraph, JobVertex } from '../plan/job-graph.js';
 import type { TaskMetrics } from '../runtime/slot-messages.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
+import { failoverRegions } from './failover-regions.js';
 import { vertexBackPressure } from './gateway/present-vertex.js';
 import { JobFactsCollector } from './job-facts.js';
 import { placeSubtasks } from './placement.js';
@@ -88,7 +89,8 @@ describe('the facts of a job', () => {
     );
     const placed = (): void => {
       facts.attemptStarted(1, GRAPH);
-      facts.placed(placeSubtasks(GRAPH), hosts);
+      const placement = placeSubtasks(GRAPH);
+      for (const region of failoverRegions(GRAPH, placement, false)) facts.placed({ placement, region }, hosts);
     };
     const bad = new MillstreamError('OPERATOR_FAILED', 'bad record');
     placed();

@@ -1,4 +1,5 @@
 /** What is known of a running job: its state, its subtasks, their figures, its checkpoints and failures. Told by the job's run. */
+import type { SubtaskId } from '../checkpoint/coordinator-state.js';
 import { type Clock, systemClock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
 import type { JobGraph } from '../plan/job-graph.js';
@@ -15,14 +16,15 @@ import { ExceptionHistory } from './gateway/exception-history.js';
 import type { ExecutionState, JobState } from './gateway/job-info.js';
 import { loadBetween } from './gateway/present-vertex.js';
 import type { RunObserver } from './job-run-options.js';
-import type { Placement } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
+import type { SlotSetPlan } from './slot-set.js';
 
 const ENDED_STATES: ReadonlySet<ExecutionState> = new Set<ExecutionState>(['FINISHED', 'CANCELED', 'FAILED']);
 
 interface Subtask {
   readonly vertexId: string;
   readonly subtask: number;
+  attempt: number;
   state: ExecutionState;
   timestamps: Partial<Record<ExecutionState, number>>;
   place: { readonly taskManagerId: string; readonly endpoint: string } | undefined;
@@ -59,7 +61,7 @@ export class JobFactsCollector implements RunObserver {
   private attempt = 0;
   private readonly byName = new Map<string, Subtask>();
   /** By slot of the attempt. */
-  private places: readonly Place[] = [];
+  private places: Place[] = [];
   private lastFailure: MillstreamError | undefined;
 
   constructor(graph: JobGraph, clock: Clock = systemClock, sizes: HistorySizes = {}) {
@@ -76,10 +78,10 @@ export class JobFactsCollector implements RunObserver {
   }
 
   get subtasks(): SubtaskFacts[] {
-    return [...this.byName.values()].map(({ vertexId, subtask, state, timestamps, place, metrics, load, reportedAt }) => ({
+    return [...this.byName.values()].map(({ vertexId, subtask, attempt, state, timestamps, place, metrics, load, reportedAt }) => ({
       vertexId,
       subtask,
-      attempt: this.attempt,
+      attempt,
       state,
       timestamps: { ...timestamps },
       ...(place !== undefined && { place }),
@@ -117,6 +119,7 @@ export class JobFactsCollector implements RunObserver {
         this.byName.set(`${vertex.id}:${subtask}`, {
           vertexId: vertex.id,
           subtask,
+          attempt,
           state: 'SCHEDULED',
           timestamps: {},
           place: undefined,
@@ -131,20 +134,41 @@ export class JobFactsCollector implements RunObserver {
     this.enter('CREATED');
   }
 
-  placed(placement: Placement, hosts: readonly RegisteredTaskManager[]): void {
-    this.places = hosts.map(placeOn);
-    for (const { vertexId, subtaskIndex, slot } of placement.subtasks) {
+  placed({ placement, region }: SlotSetPlan, hosts: readonly RegisteredTaskManager[]): void {
+    for (const slot of region.slots) this.places[slot] = placeOn(hosts[slot] as RegisteredTaskManager);
+    for (const { vertexId, subtaskIndex } of region.subtasks) {
       const subtask = this.byName.get(`${vertexId}:${subtaskIndex}`);
-      const host = hosts[slot];
-      if (subtask === undefined || host === undefined) continue;
-      subtask.place = placeOn(host);
+      if (subtask === undefined) continue;
+      subtask.place = this.places[placement.slotOf(vertexId, subtaskIndex)];
+      this.enterSubtask(subtask, 'DEPLOYING');
     }
-    this.all('DEPLOYING');
   }
 
-  running(): void {
-    this.all('RUNNING');
-    this.enter('RUNNING');
+  running(subtasks?: readonly SubtaskId[]): void {
+    if (subtasks === undefined) this.all('RUNNING');
+    else for (const subtask of this.those(subtasks)) this.enterSubtask(subtask, 'RUNNING');
+    const isAny = (state: ExecutionState): boolean => [...this.byName.values()].some((subtask) => subtask.state === state);
+    if (this.state !== 'CANCELLING' && !isAny('FAILED') && !isAny('SCHEDULED') && !isAny('DEPLOYING')) this.enter('RUNNING');
+  }
+
+  private those(subtasks: readonly SubtaskId[]): Subtask[] {
+    return subtasks.flatMap(({ vertexId, subtaskIndex }) => this.byName.get(`${vertexId}:${subtaskIndex}`) ?? []);
+  }
+
+  regionsRestarting(subtasks: readonly SubtaskId[], error: MillstreamError): void {
+    this.restarts++;
+    this.failed(error);
+    for (const subtask of this.those(subtasks)) this.enterSubtask(subtask, 'FAILED');
+    this.enter('RESTARTING');
+  }
+
+  regionsDeploying(subtasks: readonly SubtaskId[], attempt: number): void {
+    for (const subtask of this.those(subtasks)) {
+      subtask.attempt = attempt;
+      subtask.timestamps = {};
+      subtask.metrics = undefined;
+      this.enterSubtask(subtask, 'SCHEDULED');
+    }
   }
 
   subtaskFinished(vertexId: string, subtask: number): void {

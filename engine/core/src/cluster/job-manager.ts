@@ -57,10 +57,7 @@ export interface JobManagerOptions {
   readonly term: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
-  /** How long a job of the default scheduler waits for its slots, ms. */
-  readonly slotRequestTimeoutMs: number;
-  /** Default: the default one. */
-  readonly scheduler?: SchedulerSettings;
+  readonly scheduler: SchedulerSettings;
   readonly spread: SlotSpread;
   /** How long a job keeps slots between two attempts. Default 0: not at all. */
   readonly slotIdleTimeoutMs?: number;
@@ -314,7 +311,7 @@ export class JobManager {
       run: { ...options.run, ...run },
       pool,
       term: options.term,
-      scheduler: options.scheduler ?? { type: 'Default', slotRequestTimeoutMs: options.slotRequestTimeoutMs },
+      scheduler: options.scheduler,
       histories: options.histories,
       requirements,
       keepRequirements: async (changed) => await submitted?.require(id, changed),

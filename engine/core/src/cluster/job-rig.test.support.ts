@@ -200,7 +200,7 @@ export class JobRig {
   }
 
   private assign(vertexId: string, subtask: number, restore: RestoreShares | undefined): void {
-    const shares = restore?.sources.get(vertexId)?.splits;
+    const shares = restore?.sources.get(vertexId)?.splits.flat();
     const fresh = { split: encodeValue({ id: `split ${subtask}`, position: 0 }), watermark: Number.NEGATIVE_INFINITY };
     const share = shares === undefined ? fresh : this.splitOf(shares, subtask);
     if (share === undefined) return;

@@ -22,13 +22,14 @@ import { expectedRecords } from './expected-records.js';
 import type { JobDirectoryStore } from './job-directory-store.js';
 import type { JobRunOptions, RunOutcome } from './job-run-options.js';
 import { type RunSettings, runSettings } from './job-settings.js';
-import { NO_POISON_RECORD, type PoisonRecordState, poisonRecordError, recordFailure } from './poison-record.js';
+import { Pauses } from './pauses.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
-import { createRestartStrategy, type RestartStrategy } from './restart-strategy.js';
+import { RestartJudge } from './restart-judge.js';
+import { createRestartStrategy } from './restart-strategy.js';
 import { type RestoreShares, restoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
-import { failedBy, isFinal, noCheckpointDirectory, offerPrevious, prepareSavepoint } from './run-errors.js';
+import { failedBy, noCheckpointDirectory, prepareSavepoint } from './run-errors.js';
 import type { AllocationReason } from './scheduling/adaptive-scheduler-state.js';
 import { type AttemptAllocation, type AttemptScheduler, LOCAL_SCHEDULER } from './scheduling/attempt-scheduler.js';
 
@@ -40,8 +41,7 @@ export class JobRun {
   private readonly entropy: Entropy;
   private readonly files: FileSystems;
   private readonly scheduler: AttemptScheduler;
-  private strategy: RestartStrategy;
-  private poison: PoisonRecordState = NO_POISON_RECORD;
+  private readonly judge: RestartJudge;
   private attempt: ExecutionAttempt | undefined;
   private directoryStore: JobDirectoryStore | undefined;
   /** At the parallelism that was asked for. */
@@ -53,7 +53,7 @@ export class JobRun {
   private start: RestorePoint | undefined;
   /** What the newest attempt restores. */
   private point: RestorePoint | undefined;
-  private pause: { wake: () => void } | undefined;
+  private readonly pauses: Pauses;
 
   constructor(options: JobRunOptions) {
     this.options = options;
@@ -67,7 +67,8 @@ export class JobRun {
     this.scheduler = options.scheduler ?? LOCAL_SCHEDULER;
     const seed = options.options.seed ?? this.entropy.seed();
     this.run = options.run ?? seededRandom(this.entropy.seed()).uint32().toString(16).padStart(8, '0');
-    this.strategy = createRestartStrategy(this.settings.restart, seededRandom(seed));
+    this.pauses = new Pauses(clock);
+    this.judge = new RestartJudge(createRestartStrategy(this.settings.restart, seededRandom(seed)), clock);
   }
 
   /** Runs to the end. Throws the job's error if it fails. */
@@ -77,7 +78,6 @@ export class JobRun {
     for (;;) {
       const outcome = await this.nextOutcome();
       if (outcome === 'cancelled') return await this.cancelled();
-      if (outcome === 'over') return this.directoryStore?.record.ended === 'stopped' ? await this.stopped() : await this.finished();
       const isRestarted = this.isRestarting && outcome.type === 'cancelled' && this.stopWanted === undefined;
       this.isRestarting = false;
       const isRescaled = this.takeRescaling(outcome.type === 'stopped');
@@ -90,20 +90,20 @@ export class JobRun {
   }
 
   /** Runs an attempt from the latest checkpoint. A store that does not answer fails the attempt, and the restart strategy decides. */
-  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled' | 'over'> {
+  private async nextOutcome(): Promise<AttemptOutcome | 'cancelled'> {
     let allocation: AttemptAllocation | undefined;
     try {
       await this.openOnce();
       const next = await (this.directoryStore ?? this.plainStore).startAttempt();
-      if (next === undefined) return 'over';
+      // A former leader has brought the run to its end.
+      if (next === undefined) return { type: this.directoryStore?.record.ended === 'stopped' ? 'stopped' : 'finished' };
       if (this.stopWanted !== undefined) return 'cancelled';
       const { attempt, epochs } = next;
       this.options.observer.slotsAwaited(this.graph);
       const rescalable = this.directoryStore !== undefined;
       allocation = await this.scheduler.allocate({ graph: this.graph, reason: this.allocationReason, rescalable });
       // Not before: a former leader may have been faster by one checkpoint.
-      this.point = (await this.directoryStore?.latest()) ?? this.start;
-      const shares = this.point === undefined ? undefined : await this.shares(this.point, allocation.graph);
+      const shares = await this.restore(allocation.graph);
       if (this.stopWanted !== undefined) return 'cancelled';
       return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
     } catch (error) {
@@ -229,7 +229,7 @@ export class JobRun {
     this.stopWanted = 'cancel';
     this.attempt?.cancel();
     this.scheduler.withdraw();
-    this.pause?.wake();
+    this.pauses.end();
   }
 
   /** Ends the run at once as finished: what it was for is there. Keeps nothing. */
@@ -304,7 +304,11 @@ export class JobRun {
 
   private readonly plainStore = new NoCheckpointStore();
 
-  private async shares(point: RestorePoint, graph: JobGraph): Promise<RestoreShares> {
+  /** What an attempt at this parallelism restores: the latest checkpoint. */
+  private async restore(graph: JobGraph): Promise<RestoreShares | undefined> {
+    const point = (await this.directoryStore?.latest()) ?? this.start;
+    this.point = point;
+    if (point === undefined) return undefined;
     const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
     return await restoreShares(point, graph, storage);
   }
@@ -314,12 +318,13 @@ export class JobRun {
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
     point: RestorePoint | undefined,
-    { graph, createSlots, running, isElastic }: AttemptAllocation,
+    { graph, createSlots, replace, running, isElastic }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
     const execution = new ExecutionAttempt({
       run: this.run,
       attempt,
+      jobAttempt: attempt,
       program,
       graph,
       artifact,
@@ -340,6 +345,11 @@ export class JobRun {
       clock,
       disk,
       createSlots,
+      failover: replace && {
+        delayOf: (error, position) => this.judge.delayOf({ error, position, point: this.point }),
+        restore: async () => await this.restore(graph),
+        replace,
+      },
       running,
       observer,
     });
@@ -377,23 +387,11 @@ export class JobRun {
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */
   private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }): Promise<boolean> {
-    const { clock, observer } = this.options;
     if (this.stopWanted !== undefined) return false;
     const { error, position } = outcome;
-    if (isFinal(error)) throw offerPrevious(error, this.point);
-    const { state, poison } = recordFailure(this.poison, position);
-    this.poison = state;
-    if (poison && position !== undefined) throw poisonRecordError(position, error);
-    const answer = this.strategy.next(clock.monotonic());
-    this.strategy = answer.strategy;
-    if (!answer.restart) throw error;
-    observer.restarting(error, answer.delayMs);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.pause = { wake: resolve };
-    const timer = clock.schedule(answer.delayMs, resolve);
-    await promise;
-    timer.cancel();
-    this.pause = undefined;
+    const delayMs = this.judge.delayOf({ error, position, point: this.point });
+    this.options.observer.restarting(error, delayMs);
+    await this.pauses.wait(delayMs);
     return this.stopWanted === undefined;
   }
 }

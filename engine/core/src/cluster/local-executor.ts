@@ -33,6 +33,8 @@ export const SILENT_OBSERVER: RunObserver = {
   attemptFailed: () => undefined,
   attemptStarted: () => undefined,
   restarting: () => undefined,
+  regionsRestarting: () => undefined,
+  regionsDeploying: () => undefined,
   closeFailed: () => undefined,
 };
 

@@ -1,15 +1,14 @@
-/** The slots of an attempt on TaskManagers of a cluster. Whoever has leased them releases them after `kill`. */
+/** The slots of a failover region on TaskManagers of a cluster. Whoever has leased them releases them after `kill`. */
 import type { Clock } from '../common/clock.js';
 import type { Entropy } from '../common/random.js';
 import type { NetworkAddress } from '../common/transport.js';
 import type { ToSlot } from '../runtime/slot-messages.js';
-import type { AttemptOptions } from './attempt-options.js';
+import type { AttemptOptions, CreateSlots } from './attempt-options.js';
 import type { ArtifactModule, AttemptKey } from './control-messages.js';
-import { type Placement, placeSubtasks } from './placement.js';
 import type { RegisteredTaskManager } from './registered-task-manager.js';
 import { slotPlanOf } from './slot-plan.js';
 import type { SlotLease } from './slot-pool.js';
-import type { SlotListener, SlotSet } from './slot-set.js';
+import type { SlotListener, SlotSet, SlotSetPlan } from './slot-set.js';
 
 /** TaskManagers bound the time of a close themselves; this is for those that do not answer. */
 const CLOSE_TIMEOUT_MS = 15_000;
@@ -20,43 +19,47 @@ export interface RemoteSlotsOptions {
   readonly term: number;
   readonly module: ArtifactModule;
   readonly entropy: Entropy;
-  /** The attempt has its slots; `hosts`: by slot. */
-  readonly onPlaced: (placement: Placement, hosts: readonly RegisteredTaskManager[]) => void;
+  /** A region has its slots; `hosts`: by slot of the attempt. */
+  readonly onPlaced: (plan: SlotSetPlan, hosts: readonly RegisteredTaskManager[]) => void;
 }
 
 /** Slots that an attempt has been given. */
-export function createRemoteSlots(remote: RemoteSlotsOptions): AttemptOptions['createSlots'] {
-  return (options, listener) => new RemoteSlots(remote, options, listener);
+export function createRemoteSlots(remote: RemoteSlotsOptions): CreateSlots {
+  return (options, plan, listener) => new RemoteSlots(remote, options, plan, listener);
 }
 
 class RemoteSlots implements SlotSet {
-  readonly placement: Placement;
+  private readonly plan: SlotSetPlan;
   private readonly remote: RemoteSlotsOptions;
   private readonly options: AttemptOptions;
   private readonly listener: SlotListener;
   private readonly key: AttemptKey;
   private readonly token: string;
+  /** By slot of the attempt. What the lease says of other regions may change. */
+  private readonly hostOf: readonly RegisteredTaskManager[];
+  /** Of the region. */
   private readonly hosts: readonly RegisteredTaskManager[];
   private readonly open = new Set<RegisteredTaskManager>();
   private readonly allClosed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   private killed = false;
 
-  constructor(remote: RemoteSlotsOptions, options: AttemptOptions, listener: SlotListener) {
+  constructor(remote: RemoteSlotsOptions, options: AttemptOptions, plan: SlotSetPlan, listener: SlotListener) {
     this.remote = remote;
     this.options = options;
+    this.plan = plan;
     this.listener = listener;
     this.token = remote.entropy.token();
-    this.placement = placeSubtasks(options.graph);
-    this.key = { job: remote.job, run: options.run, attempt: options.attempt, term: remote.term };
-    this.hosts = [...new Set(remote.lease.hosts)];
+    const { region } = plan;
+    this.key = { job: remote.job, run: options.run, attempt: options.attempt, region: region.index, term: remote.term };
+    this.hostOf = [...remote.lease.hosts];
+    this.hosts = [...new Set(region.slots.map((slot) => this.hostOf[slot] as RegisteredTaskManager))];
   }
 
   async start(): Promise<void> {
-    const { lease } = this.remote;
     // Between the lease and now it need not have had an attempt that would have heard of it.
     const lost = this.hosts.find(({ isLost }) => isLost);
     if (lost !== undefined) throw lost.lostError();
-    this.remote.onPlaced(this.placement, lease.hosts);
+    this.remote.onPlaced(this.plan, this.hostOf);
     for (const host of this.hosts) {
       this.open.add(host);
       host.join(this.key, {
@@ -70,12 +73,11 @@ class RemoteSlots implements SlotSet {
   }
 
   private deploy(host: RegisteredTaskManager): void {
-    const { options, placement, remote } = this;
-    const { lease } = remote;
+    const { options, plan, remote, hostOf } = this;
     const { url: _, ...program } = options.artifact;
     const exchanges: Record<string, NetworkAddress> = {};
     for (const { id, description } of this.hosts) exchanges[id] = description.data;
-    const mine = Array.from({ length: placement.slots }, (_unused, slot) => slot).filter((slot) => lease.hosts[slot] === host);
+    const mine = plan.region.slots.filter((slot) => hostOf[slot] === host);
     host.ship(remote.module);
     host.send({
       type: 'open',
@@ -83,8 +85,8 @@ class RemoteSlots implements SlotSet {
         key: this.key,
         token: this.token,
         artifact: { ...program, hash: remote.module.hash },
-        plans: mine.map((slot) => slotPlanOf(options, placement, slot)),
-        hosts: lease.hosts.map((each) => each.id),
+        plans: mine.map((slot) => slotPlanOf(options, plan, slot)),
+        hosts: hostOf.map((each) => each.id),
         exchanges,
         youngGenerationMb: options.youngGenerationMb,
       },
@@ -97,8 +99,8 @@ class RemoteSlots implements SlotSet {
   }
 
   send(vertexId: string, subtask: number, message: ToSlot): void {
-    const slot = this.placement.slotOf(vertexId, subtask);
-    this.remote.lease.hosts[slot]?.send({ type: 'slot', key: this.key, slot, message });
+    const slot = this.plan.placement.slotOf(vertexId, subtask);
+    this.hostOf[slot]?.send({ type: 'slot', key: this.key, slot, message });
   }
 
   broadcast(message: ToSlot): void {
@@ -124,6 +126,6 @@ class RemoteSlots implements SlotSet {
   }
 
   killSlot(slot: number): void {
-    this.remote.lease.hosts[slot]?.send({ type: 'killSlot', key: this.key, slot });
+    this.hostOf[slot]?.send({ type: 'killSlot', key: this.key, slot });
   }
 }

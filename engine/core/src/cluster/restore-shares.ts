@@ -13,14 +13,21 @@ export interface RestoreShares {
   /** By vertex id; index: subtask. */
   readonly subtasks: ReadonlyMap<string, readonly SubtaskRestore[]>;
   /** By vertex id of the source. */
-  readonly sources: ReadonlyMap<string, { readonly enumeratorState: Uint8Array | undefined; readonly splits: readonly SplitSnapshot[] }>;
+  readonly sources: ReadonlyMap<string, RestoredSource>;
+}
+
+/** What the enumerator of a source starts from. */
+export interface RestoredSource {
+  readonly enumeratorState: Uint8Array | undefined;
+  /** By subtask that had them in the checkpoint, whatever the parallelism was. */
+  readonly splits: readonly (readonly SplitSnapshot[])[];
 }
 
 export async function restoreShares(point: RestorePoint, graph: JobGraph, storage: CheckpointStorage): Promise<RestoreShares> {
   const byId = new Map(point.metadata.operators.map((operator) => [operator.operatorId, operator]));
   const subtasks = new Map<string, readonly SubtaskRestore[]>();
   const channels = await restoreChannels(point, graph, storage);
-  const sources = new Map<string, { enumeratorState: Uint8Array | undefined; splits: readonly SplitSnapshot[] }>();
+  const sources = new Map<string, RestoredSource>();
   for (const vertex of graph.vertices) {
     const restored = new Map<string, RestoredOperator>();
     for (const { node } of vertex.chain) {
@@ -36,7 +43,7 @@ export async function restoreShares(point: RestorePoint, graph: JobGraph, storag
       const { enumeratorState } = source;
       sources.set(vertex.id, {
         enumeratorState: enumeratorState === undefined ? undefined : await storage.readBytes(enumeratorState, point.previous),
-        splits: restored.get(vertex.id)?.splits ?? [],
+        splits: source.subtasks.map(({ splits }) => splits),
       });
     }
   }

@@ -55,7 +55,7 @@ export function allocateMachineMemory(
 }
 
 /** The channels whose ends are in different slots. */
-function channelsBetweenSlots(graph: JobGraph, placement: Placement): { name: string; from: number; to: number }[] {
+export function channelsBetweenSlots(graph: JobGraph, placement: Placement): { name: string; from: number; to: number }[] {
   const channels: { name: string; from: number; to: number }[] = [];
   for (const edge of graph.edges) {
     const producer = vertexOf(graph, edge.fromVertex);

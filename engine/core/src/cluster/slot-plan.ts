@@ -2,10 +2,10 @@
 import type { SubtaskRestore } from '../runtime/deployment.js';
 import type { SlotPlan } from '../runtime/slot-messages.js';
 import type { AttemptOptions } from './attempt-options.js';
-import type { Placement } from './placement.js';
+import type { SlotSetPlan } from './slot-set.js';
 
 /** The plan of one slot. */
-export function slotPlanOf(options: AttemptOptions, placement: Placement, slot: number): SlotPlan {
+export function slotPlanOf(options: AttemptOptions, { placement }: SlotSetPlan, slot: number): SlotPlan {
   const restore: { [vertexId: string]: { [subtask: number]: SubtaskRestore } } = {};
   for (const place of placement.subtasks) {
     const share = options.restore?.subtasks.get(place.vertexId)?.[place.subtaskIndex];
@@ -16,6 +16,7 @@ export function slotPlanOf(options: AttemptOptions, placement: Placement, slot: 
     slot,
     run: options.run,
     attempt: options.attempt,
+    jobAttempt: options.jobAttempt,
     graph: options.graph,
     placements: placement.subtasks,
     channels: options.channels,

@@ -132,4 +132,26 @@ describe('SlotPool', () => {
     pool.add(a);
     expect(seen).toEqual([2, 2, 3, 1]);
   });
+
+  it('replaces single slots of an attempt that goes on', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool({ clock, spread: 'fill' });
+    const [a, b] = [member('a', 2, clock), member('b', 2, clock)];
+    pool.add(a);
+    pool.add(b);
+    const all = request(3);
+    const lease = await pool.acquire(all, TIMEOUT_MS).lease;
+    expect(hostsOf(lease)).toEqual(['a', 'a', 'b']);
+    pool.remove(a);
+    const claim = pool.acquire({ ...all, into: { lease, slots: [0, 1] } }, TIMEOUT_MS);
+    const refused = expect(claim.lease).rejects.toThrow(/it needs 2 slots, and 1 of 2 were free/);
+    clock.advanceBy(TIMEOUT_MS);
+    await refused;
+    pool.add(member('c', 1, clock));
+    expect(await pool.acquire({ ...all, into: { lease, slots: [0, 1] } }, TIMEOUT_MS).lease).toBe(lease);
+    expect([...hostsOf(lease)].sort()).toEqual(['b', 'b', 'c']);
+    expect(pool.freeSlots).toBe(0);
+    lease.release();
+    expect(pool.freeSlots).toBe(3);
+  });
 });

@@ -23,6 +23,8 @@ export interface SlotRequest {
   readonly profiles: readonly (ResourceProfile | undefined)[];
   /** Default: the pool's. */
   readonly spread?: SlotSpread;
+  /** Only these slots of an attempt that goes on, in place of those that it has lost. */
+  readonly into?: { readonly lease: SlotLease; readonly slots: readonly number[] };
 }
 
 /** Slots that an attempt has. */
@@ -44,6 +46,30 @@ export interface SlotPoolOptions {
   readonly spread: SlotSpread;
   /** How long a job keeps slots between two attempts. Default 0: not at all. */
   readonly idleTimeoutMs?: number;
+}
+
+/** What an attempt has; what it has lost is replaced. */
+class AttemptLease implements SlotLease {
+  readonly hosts: RegisteredTaskManager[] = [];
+  readonly uses = new Map<SlotUse, RegisteredTaskManager>();
+  private readonly onRelease: (lease: AttemptLease) => void;
+  private isReleased = false;
+
+  constructor(onRelease: (lease: AttemptLease) => void) {
+    this.onRelease = onRelease;
+  }
+
+  put(slot: number, host: RegisteredTaskManager, use: SlotUse): void {
+    host.uses.add(use);
+    this.uses.set(use, host);
+    this.hosts[slot] = host;
+  }
+
+  release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.onRelease(this);
+  }
 }
 
 interface Waiter {
@@ -136,20 +162,27 @@ export class SlotPool {
   }
 
   private allocate(request: SlotRequest): SlotLease | undefined {
-    const { job, profiles } = request;
+    const { job } = request;
     const former = this.formerHosts.get(job);
     const kept = this.kept.get(job);
+    const slots = slotsOf(request);
     const hosts = matchSlots(
-      profiles.map((profile, slot) => ({ profile, formerHost: former?.[slot] })),
+      slots.map((slot) => ({ profile: request.profiles[slot], formerHost: former?.[slot] })),
       this.taskManagers.map((member) => member.offer((use) => kept?.uses.has(use) ?? false)),
       request.spread ?? this.options.spread,
     );
     if (hosts === undefined) return undefined;
     this.letGo(job);
-    return this.lease(
-      request,
-      hosts.map((id) => this.members.get(id) as RegisteredTaskManager),
+    const lease = request.into?.lease ?? new AttemptLease(({ uses }) => this.keep(job, uses));
+    for (const [at, slot] of slots.entries()) {
+      const host = this.members.get(hosts[at] as string) as RegisteredTaskManager;
+      (lease as AttemptLease).put(slot, host, { job, profile: request.profiles[slot] });
+    }
+    this.formerHosts.set(
+      job,
+      lease.hosts.map(({ id }) => id),
     );
+    return lease;
   }
 
   /** The job has ended: what was kept for it is free. */
@@ -168,28 +201,6 @@ export class SlotPool {
       next.resolve(lease);
     }
     for (const listener of [...this.listeners]) listener();
-  }
-
-  private lease({ job, profiles }: SlotRequest, hosts: readonly RegisteredTaskManager[]): SlotLease {
-    const uses = new Map<SlotUse, RegisteredTaskManager>();
-    for (const [slot, host] of hosts.entries()) {
-      const use = { job, profile: profiles[slot] };
-      host.uses.add(use);
-      uses.set(use, host);
-    }
-    this.formerHosts.set(
-      job,
-      hosts.map(({ id }) => id),
-    );
-    let released = false;
-    return {
-      hosts,
-      release: () => {
-        if (released) return;
-        released = true;
-        this.keep(job, uses);
-      },
-    };
   }
 
   private keep(job: string, uses: ReadonlyMap<SlotUse, RegisteredTaskManager>): void {
@@ -221,15 +232,23 @@ export class SlotPool {
     return `, some with ${describeResources(wanted)} (${has})`;
   }
 
-  private unavailable({ profiles, job, jobName }: SlotRequest, timeoutMs: number): MillstreamError {
-    const needed = profiles.length;
-    const free = countFreeSlots(this.taskManagers.map((member) => member.offer((use) => use.job === job)));
+  private unavailable(request: SlotRequest, timeoutMs: number): MillstreamError {
+    const { job, jobName, into } = request;
+    const slots = slotsOf(request);
+    const needed = slots.length;
+    const profiles = slots.map((slot) => request.profiles[slot]);
+    const free = countFreeSlots(this.taskManagers.map((member) => member.offer((use) => into === undefined && use.job === job)));
     return new MillstreamError(
       'NO_RESOURCE_AVAILABLE',
       `Cannot run job "${jobName}": it needs ${needed} slots${this.describeProfiles(profiles)}, and ${free} of ${this.totalSlots} were free (${this.members.size} TaskManagers) for ${timeoutMs / 1000} s. Start more TaskManagers, lower the parallelism, or raise 'slot.request.timeout'.`,
       { retryable: true, details: { needed, free, total: this.totalSlots } },
     );
   }
+}
+
+/** The slots of its attempt that a request is for. */
+function slotsOf({ profiles, into }: SlotRequest): readonly number[] {
+  return into?.slots ?? profiles.map((_, slot) => slot);
 }
 
 /** By heap, then by cores. */

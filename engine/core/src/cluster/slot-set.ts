@@ -1,8 +1,15 @@
-/** The slots of an attempt, wherever they run. */
+/** The slots of a failover region, wherever they run. */
 import type { Clock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
 import type { FromSlot, ToSlot } from '../runtime/slot-messages.js';
+import type { FailoverRegion } from './failover-regions.js';
 import type { Placement } from './placement.js';
+
+/** What a set of slots is to run. */
+export interface SlotSetPlan {
+  readonly placement: Placement;
+  readonly region: FailoverRegion;
+}
 
 /** What a slot says while it lives. */
 export type SlotReport = Exclude<FromSlot, { readonly type: 'cancelled' }>;
@@ -17,7 +24,6 @@ export interface SlotListener {
 }
 
 export interface SlotSet {
-  readonly placement: Placement;
   /** Starts all slots and deploys their subtasks; rejects if there are none to be had. May still be waiting when `close` is called. */
   start(): Promise<void>;
   /** To the slot that runs this subtask. */

@@ -16,7 +16,7 @@ const DESCRIPTION = {
   pid: 1,
   hardware: { cpuCores: 1, physicalMemory: 1, freeMemory: 1 },
 };
-const KEY: AttemptKey = { job: 'job', run: 'run', attempt: 3, term: 1 };
+const KEY: AttemptKey = { job: 'job', run: 'run', attempt: 3, region: 0, term: 1 };
 const MODULES: ProgramStore = { add: () => undefined, urlOf: () => undefined, load: async () => ({}) };
 const ERROR = { name: 'MillstreamError', code: 'SLOT_LOST', message: 'lost', stack: '', retryable: true, details: {} };
 
@@ -50,7 +50,7 @@ describe('a JobManager', () => {
       term: 2,
       heartbeatIntervalMs: 1000,
       heartbeatTimeoutMs: 10_000,
-      slotRequestTimeoutMs: 1000,
+      scheduler: { type: 'Default', slotRequestTimeoutMs: 1000, failover: 'region' },
       spread: 'fill',
       observer: {
         taskManagerRegistered: () => undefined,

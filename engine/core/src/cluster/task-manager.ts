@@ -235,7 +235,6 @@ export class TaskManager {
     try {
       const share = new AttemptShare({
         deployment,
-        taskManager: options.description.id,
         url: this.moduleUrl(deployment.artifact.hash),
         clock: options.clock,
         startSlot: options.startSlot,

@@ -49,7 +49,7 @@ beforeEach(async () => {
     term: 2,
     heartbeatIntervalMs: 1000,
     heartbeatTimeoutMs: 10_000,
-    slotRequestTimeoutMs: 1000,
+    scheduler: { type: 'Default', slotRequestTimeoutMs: 1000, failover: 'region' },
     spread: 'fill',
     submitted: submitted('leader'),
     observer: {

@@ -96,8 +96,7 @@ export const JOBMANAGER_OPTIONS = {
     values: ['region', 'full'],
     default: 'region',
     scope: 'jobmanager',
-    pending: true,
-    doc: 'What restarts after a failure: the tasks connected to the failed one, or all.',
+    doc: 'What restarts after a failure, with the default scheduler: the tasks that are connected to the failed one by channels or by a slot, or all.',
   },
   'slot.request.timeout': {
     type: 'duration',

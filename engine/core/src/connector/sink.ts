@@ -24,7 +24,10 @@ export interface SinkWriterContext {
   readonly attempt: number;
   readonly clock: Clock;
   readonly disk: Disk;
-  /** Where committables that a restored checkpoint names must survive: everything pending of earlier attempts that is not here is dead. */
+  /**
+   * Committables of the restored checkpoint, of all subtasks. What else is pending of earlier attempts of this subtask, or of a subtask that
+   * there is no more, is dead; other subtasks may be running as an earlier attempt.
+   */
   readonly restoredCommittables: readonly unknown[];
 }
 

@@ -36,7 +36,7 @@ export interface SplitEnumeratorContext<SplitT extends SourceSplit> {
   readonly clock: Clock;
   readonly disk: Disk;
   assign(split: SplitT, subtaskIndex: number): void;
-  /** No further split will be assigned to this subtask in this attempt. */
+  /** No further split will be assigned to this reader. */
   noMoreSplits(subtaskIndex: number): void;
   /** Fails the job. */
   fail(error: unknown): void;
@@ -46,7 +46,7 @@ export interface SplitEnumeratorContext<SplitT extends SourceSplit> {
 export interface SplitEnumerator<SplitT extends SourceSplit, StateT> {
   /** Called once, before any other method. May do I/O; requests wait until it has resolved. */
   start(): Promise<void> | void;
-  /** A reader is there (a new attempt registers all readers again). Push-based enumerators assign here. */
+  /** A reader is there, perhaps in place of one that has failed (a new attempt registers all readers again). Push-based enumerators assign here. */
   addReader(subtaskIndex: number): void;
   /** A reader has nothing left to read. Pull-based enumerators answer with `assign` or `noMoreSplits`. */
   handleSplitRequest(subtaskIndex: number): void;

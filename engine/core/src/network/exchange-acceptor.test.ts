@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rawBufferOver } from '../common/raw-buffer.js';
 import type { Exchange } from './exchange.js';
-import { ACCEPTED, decodeRefused, REFUSED } from './exchange-frames.js';
+import { ACCEPTED, decodeRefused, EXCHANGE_VERSION, REFUSED } from './exchange-frames.js';
 import { ATTEMPT, ExchangePair, frame, hello, LAYOUT, TIMEOUT_MS } from './exchange-pair.test.support.js';
 import { allocateRing, FRAME_LAST, RingWriter } from './ring.js';
 
@@ -80,7 +80,7 @@ describe('a connection', () => {
     ['a channel too few', { channels: [] }, "channel 'channel' is missing"],
     ['another consumer', { consumer: 'stranger' }, "no channel to TaskManager 'stranger' is expected here"],
     ['another producer', { producer: 'stranger' }, "it looks for TaskManager 'stranger', this is 'producer'"],
-    ['another version', { version: 9 }, 'it speaks version 9 of the exchange, this TaskManager 1'],
+    ['another version', { version: 9 }, `it speaks version 9 of the exchange, this TaskManager ${EXCHANGE_VERSION}`],
   ])('with %s is rejected, and harms nobody', async (_what, changes, reason) => {
     const exchange = pair.openProducer();
     const { connection, heard, closed } = await pair.connectAsPeer();

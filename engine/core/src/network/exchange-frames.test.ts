@@ -8,6 +8,7 @@ import {
   decodeGoodbye,
   decodeHello,
   decodeRefused,
+  EXCHANGE_VERSION,
   encodeGoodbye,
   encodeHello,
   encodeRefused,
@@ -16,8 +17,8 @@ import {
 } from './exchange-frames.js';
 
 const HELLO_MESSAGE: Hello = {
-  version: 1,
-  attempt: { job: 'job', run: 'run', attempt: 3, term: 2 },
+  version: EXCHANGE_VERSION,
+  attempt: { job: 'job', run: 'run', attempt: 3, region: 0, term: 2 },
   token: 'secret',
   producer: 'a',
   consumer: 'b',

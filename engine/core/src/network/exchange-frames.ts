@@ -25,7 +25,7 @@ import type { RawBuffer } from '../common/raw-buffer.js';
 import { FRAME_CONTROL, FRAME_LAST, FRAME_MORE, type PlacedAnnouncement, SLOT_HEADER_BYTES } from './ring.js';
 
 /** Both ends of a connection must speak the same. */
-export const EXCHANGE_VERSION = 1;
+export const EXCHANGE_VERSION = 2;
 
 export const HELLO = 16;
 export const ACCEPTED = 17;
@@ -35,11 +35,13 @@ export const GOODBYE = 20;
 /** A barrier that is announced: no frame, since it goes ahead of all. */
 export const ANNOUNCE = 21;
 
-/** Which deployment of which job's tasks. All four must agree. */
+/** Which deployment of which job's tasks. All of it must agree. */
 export interface ExchangeAttempt {
   readonly job: string;
   readonly run: string;
   readonly attempt: number;
+  /** The failover region of the job. */
+  readonly region: number;
   readonly term: number;
 }
 
@@ -63,8 +65,8 @@ export interface Goodbye {
 }
 
 /** Names an attempt in maps. */
-export function attemptKey({ job, run, attempt, term }: ExchangeAttempt): string {
-  return JSON.stringify([job, run, attempt, term]);
+export function attemptKey({ job, run, attempt, region, term }: ExchangeAttempt): string {
+  return JSON.stringify([job, run, attempt, region, term]);
 }
 
 /** What a frame takes of its channel's credit: about the memory that it needs where it waits. */
@@ -134,10 +136,11 @@ export function decodeHello(message: Uint8Array): Hello {
   if (!texts.every((text) => typeof text === 'string') || !Array.isArray(channels)) throw malformed(what);
   if (!channels.every((name) => typeof name === 'string')) throw malformed(what);
   const ids = attempt as Partial<Record<keyof ExchangeAttempt, unknown>> | null | undefined;
-  if (typeof ids?.job !== 'string' || typeof ids.run !== 'string' || !isCount(ids.attempt) || !isCount(ids.term)) throw malformed(what);
+  if (typeof ids?.job !== 'string' || typeof ids.run !== 'string') throw malformed(what);
+  if (!isCount(ids.attempt) || !isCount(ids.region) || !isCount(ids.term)) throw malformed(what);
   return {
     version,
-    attempt: { job: ids.job, run: ids.run, attempt: ids.attempt, term: ids.term },
+    attempt: { job: ids.job, run: ids.run, attempt: ids.attempt, region: ids.region, term: ids.term },
     token: token as string,
     producer: producer as string,
     consumer: consumer as string,

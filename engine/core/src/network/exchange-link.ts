@@ -155,13 +155,13 @@ export abstract class ExchangeLink {
 
   protected fail(failure: ExchangeFailure, what: string, cause?: unknown): void {
     if (this.state === 'ended') return;
-    const { job, run, attempt, term } = this.attempt;
+    const { job, run, attempt, region, term } = this.attempt;
     const sentence = what.endsWith('.') ? what : `${what}.`;
     const { taskManager } = this.environment;
     const error = new MillstreamError(
       'EXCHANGE_FAILED',
       `Cannot exchange records between TaskManagers '${taskManager}' and '${this.peer}' in attempt ${attempt} of job '${job}': '${this.peer}' ${sentence} The attempt fails, and the restart strategy decides what follows; see the log of '${this.peer}' if this comes again.`,
-      { retryable: true, cause, details: { failure, taskManager: this.peer, reportedBy: taskManager, job, run, attempt, term } },
+      { retryable: true, cause, details: { failure, taskManager: this.peer, reportedBy: taskManager, job, run, attempt, region, term } },
     );
     this.finish();
     const { connection } = this;

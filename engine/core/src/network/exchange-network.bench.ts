@@ -198,7 +198,7 @@ async function relay(data: ThreadData): Promise<NetworkAddress> {
     wake: () => words.wake('consumer'),
   };
   service.open({
-    attempt: { job: 'bench', run: 'bench', attempt: 1, term: 1 },
+    attempt: { job: 'bench', run: 'bench', attempt: 1, region: 0, term: 1 },
     token: 'token',
     layout: LAYOUT,
     outgoing: role === 'sending relay' ? [outgoing] : [],

@@ -4,13 +4,13 @@ import { rawBufferOver } from '../common/raw-buffer.js';
 import type { Connection, Network, NetworkAddress } from '../common/transport.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
 import type { Exchange, ExchangeDeployment } from './exchange.js';
-import { type ExchangeAttempt, encodeAccepted, encodeHello, type Hello } from './exchange-frames.js';
+import { EXCHANGE_VERSION, type ExchangeAttempt, encodeAccepted, encodeHello, type Hello } from './exchange-frames.js';
 import { ExchangeService } from './exchange-service.js';
 import { MemoryNetwork, promisesRun } from './memory-network.test.support.js';
 import { allocateRing, FRAME_LAST, type PlacedAnnouncement, type RingLayout, RingReader, RingWriter } from './ring.js';
 
 export const LAYOUT: RingLayout = { slots: 2, slotBytes: 64 };
-export const ATTEMPT: ExchangeAttempt = { job: 'job', run: 'run', attempt: 2, term: 5 };
+export const ATTEMPT: ExchangeAttempt = { job: 'job', run: 'run', attempt: 2, region: 0, term: 5 };
 export const PRODUCER: NetworkAddress = { host: 'producer', port: 1 };
 /** How long a connection waits for its attempt. */
 export const TIMEOUT_MS = 1000;
@@ -146,7 +146,7 @@ export class ExchangePair {
 /** The right first message, but for `changes`. */
 export function hello(changes: Partial<Hello> = {}): Uint8Array {
   return encodeHello({
-    version: 1,
+    version: EXCHANGE_VERSION,
     attempt: ATTEMPT,
     token: 'token',
     producer: 'producer',

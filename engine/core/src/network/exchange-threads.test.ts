@@ -11,7 +11,7 @@ import { allocateRing, type RingLayout } from './ring.js';
 import { expectedChecksum, type RingPeerData, type RingPeerResult } from './ring-peer.test.support.js';
 import { tcpNetwork } from './tcp-network.test.support.js';
 
-const ATTEMPT = { job: 'job', run: 'run', attempt: 1, term: 1 };
+const ATTEMPT = { job: 'job', run: 'run', attempt: 1, region: 0, term: 1 };
 
 /** A TaskManager's exchange with one channel, and its driver. `words`: the slot's and the main thread's. */
 class Relay {

@@ -11,7 +11,7 @@ import { ExchangeService } from './exchange-service.js';
 import { MemoryNetwork, promisesRun } from './memory-network.test.support.js';
 import { allocateRing, FRAME_CONTROL, FRAME_LAST, FRAME_MORE, type RingLayout, RingReader, RingWriter } from './ring.js';
 
-export const ATTEMPT: ExchangeAttempt = { job: 'job', run: 'run', attempt: 1, term: 1 };
+export const ATTEMPT: ExchangeAttempt = { job: 'job', run: 'run', attempt: 1, region: 0, term: 1 };
 
 interface Frame {
   readonly kind: number;

@@ -30,9 +30,9 @@ export class LocalState {
 
 /** Undefined where no copies are made or read. */
 export async function openLocalState(deployment: SlotDeployment, disk: Disk): Promise<LocalState | undefined> {
-  const { localState, localStateDirectory: directory, run, attempt } = deployment;
+  const { localState, localStateDirectory: directory, run, attempt, jobAttempt } = deployment;
   if (directory === undefined || !(localState.writes || localState.reads)) return undefined;
-  const copies = new LocalStateCopies({ disk, directory, run, attempt, ...localState });
+  const copies = new LocalStateCopies({ disk, directory, run, attempt, jobAttempt, ...localState });
   await copies.prepare();
   return new LocalState(copies);
 }

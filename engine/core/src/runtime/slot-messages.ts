@@ -25,6 +25,8 @@ export interface SlotPlan {
   readonly slot: number;
   readonly run: string;
   readonly attempt: number;
+  /** The attempt that all of the job last started with; `attempt` is later where only some regions of it restarted. */
+  readonly jobAttempt: number;
   readonly graph: JobGraph;
   readonly placements: readonly SubtaskPlacement[];
   readonly channels: ChannelSetting;

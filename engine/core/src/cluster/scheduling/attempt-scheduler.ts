@@ -1,6 +1,6 @@
 /** Where the attempts of a run get their slots from. */
 import type { JobGraph } from '../../plan/job-graph.js';
-import type { AttemptOptions } from '../attempt-options.js';
+import type { CreateSlots } from '../attempt-options.js';
 import { createLocalSlots } from '../attempt-slots.js';
 import type { AllocationReason } from './adaptive-scheduler-state.js';
 
@@ -17,7 +17,12 @@ export interface AllocationRequest {
 export interface AttemptAllocation {
   /** The job at the parallelism that it gets. */
   readonly graph: JobGraph;
-  readonly createSlots: AttemptOptions['createSlots'];
+  readonly createSlots: CreateSlots;
+  /**
+   * Slots for regions that restart while the others go on, in place of those of these that are gone. Throws NO_RESOURCE_AVAILABLE. Absent: after
+   * a failure all of the job restarts.
+   */
+  readonly replace?: (slots: readonly number[]) => Promise<CreateSlots>;
   /** After a failure the next attempt may get another parallelism, and so must be able to restore any checkpoint at it. Absent: it does not. */
   readonly isElastic?: true;
   /** The attempt's tasks run. */
@@ -44,6 +49,12 @@ export interface ScheduledRun {
 
 /** Slots in threads of this process, as many as are asked for. */
 export const LOCAL_SCHEDULER: AttemptScheduler = {
-  allocate: async ({ graph }) => ({ graph, createSlots: createLocalSlots, running: () => undefined, release: () => undefined }),
+  allocate: async ({ graph }) => ({
+    graph,
+    createSlots: createLocalSlots,
+    replace: async () => createLocalSlots,
+    running: () => undefined,
+    release: () => undefined,
+  }),
   withdraw: () => undefined,
 };

@@ -2,7 +2,7 @@
 import type { JobGraph } from '../../plan/job-graph.js';
 import { placeSubtasks } from '../placement.js';
 import { createRemoteSlots, type RemoteSlotsOptions } from '../remote-slots.js';
-import type { SlotClaim, SlotPool, SlotRequest } from '../slot-pool.js';
+import type { SlotClaim, SlotLease, SlotPool, SlotRequest } from '../slot-pool.js';
 import type { AllocationRequest, AttemptAllocation, AttemptScheduler } from './attempt-scheduler.js';
 
 /** A job of a cluster, as its scheduler needs it. */
@@ -18,30 +18,58 @@ export function slotRequest({ job, jobName }: ScheduledJob, graph: JobGraph): Sl
   return { job, jobName, profiles: placeSubtasks(graph).groups.map((group) => graph.slotResources?.[group]) };
 }
 
+/** How the default scheduler goes about it. */
+export interface FixedSchedulerSettings {
+  /** How long an attempt waits for its slots, ms. */
+  readonly slotRequestTimeoutMs: number;
+  /** What restarts after a failure: the tasks that are connected to the failed one, or all. */
+  readonly failover: 'region' | 'full';
+}
+
 export class FixedJobScheduler implements AttemptScheduler {
   private readonly job: ScheduledJob;
-  private readonly requestTimeoutMs: number;
-  private claim: SlotClaim | undefined;
+  private readonly settings: FixedSchedulerSettings;
+  private readonly claims = new Set<SlotClaim>();
 
-  /** `requestTimeoutMs`: how long an attempt waits for its slots. */
-  constructor(job: ScheduledJob, requestTimeoutMs: number) {
+  constructor(job: ScheduledJob, settings: FixedSchedulerSettings) {
     this.job = job;
-    this.requestTimeoutMs = requestTimeoutMs;
+    this.settings = settings;
   }
 
   async allocate({ graph }: AllocationRequest): Promise<AttemptAllocation> {
-    const { pool, job, slots } = this.job;
-    this.claim = pool.acquire(slotRequest(this.job, graph), this.requestTimeoutMs);
-    const lease = await this.claim.lease;
+    const { job, slots } = this.job;
+    const request = slotRequest(this.job, graph);
+    const lease = await this.acquire(request);
+    const createSlots = createRemoteSlots({ ...slots, job, lease });
     return {
       graph,
-      createSlots: createRemoteSlots({ ...slots, job, lease }),
+      createSlots,
+      ...(this.settings.failover === 'region' && {
+        replace: async (wanted) => {
+          const gone = wanted.filter((slot) => lease.hosts[slot]?.isLost === true);
+          if (gone.length > 0) await this.acquire({ ...request, into: { lease, slots: gone } });
+          return createSlots;
+        },
+      }),
       running: () => undefined,
-      release: () => lease.release(),
+      release: () => {
+        this.withdraw();
+        lease.release();
+      },
     };
   }
 
+  private async acquire(request: SlotRequest): Promise<SlotLease> {
+    const claim = this.job.pool.acquire(request, this.settings.slotRequestTimeoutMs);
+    this.claims.add(claim);
+    try {
+      return await claim.lease;
+    } finally {
+      this.claims.delete(claim);
+    }
+  }
+
   withdraw(): void {
-    this.claim?.withdraw();
+    for (const claim of [...this.claims]) claim.withdraw();
   }
 }

@@ -7,13 +7,13 @@ import { placeSubtasks } from '../placement.js';
 import { AdaptiveJobScheduler } from './adaptive-job-scheduler.js';
 import type { AdaptiveSchedulerConfig } from './adaptive-scheduler-state.js';
 import type { AttemptScheduler, ScheduledRun } from './attempt-scheduler.js';
-import { FixedJobScheduler, type ScheduledJob } from './fixed-job-scheduler.js';
+import { FixedJobScheduler, type FixedSchedulerSettings, type ScheduledJob } from './fixed-job-scheduler.js';
 import { desiredGraph, elasticBounds, fixedBounds, initialRequirements, reactiveBounds, slotDemand } from './job-parallelism.js';
 
 /** How the jobs of a cluster get their slots. */
 export type SchedulerSettings =
-  /** An attempt waits for all of its slots, `slotRequestTimeoutMs` at most. */
-  | { readonly type: 'Default'; readonly slotRequestTimeoutMs: number }
+  /** An attempt waits for all of its slots. */
+  | ({ readonly type: 'Default' } & FixedSchedulerSettings)
   /** An attempt runs with what there is; `reactive`: with all that there is. */
   | ({ readonly type: 'Adaptive'; readonly reactive: boolean; readonly preferMinimalTaskManagers: boolean } & AdaptiveSchedulerConfig);
 
@@ -48,7 +48,7 @@ export function createJobScheduler(options: JobSchedulerOptions): JobScheduler {
 
 function defaultScheduler(options: JobSchedulerOptions, settings: SchedulerSettings & { type: 'Default' }): JobScheduler {
   const { job, graph, keepRequirements, run } = options;
-  const scheduler = new FixedJobScheduler(job, settings.slotRequestTimeoutMs);
+  const scheduler = new FixedJobScheduler(job, settings);
   let requirements = options.requirements ?? initialRequirements(graph, fixedBounds);
   return {
     allocate: async (request) => await scheduler.allocate(request),

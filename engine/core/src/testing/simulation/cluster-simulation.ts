@@ -175,6 +175,7 @@ export class ClusterSimulation {
       hash: world.trace.hash,
       completedCheckpoints: world.records.completedCheckpoints,
       attempts: world.records.attempts,
+      regionRestarts: world.records.regionRestarts,
       leaders: world.trace.count('leader granted'),
       staleMessages: cluster.staleMessages,
       pendingParts: leftovers,

@@ -17,6 +17,8 @@ const CHANGES: ReadonlySet<DiskOperation> = new Set(['unlink', 'truncate', 'crea
 /** See the head of this file. */
 export class RecordWatch {
   readonly violations: string[] = [];
+  /** Attempts of some regions of a job, while the others went on. */
+  regionRestarts = 0;
   private readonly disk: Disk;
   private readonly results: string;
   private readonly listed = new Set<number>();
@@ -72,6 +74,8 @@ export class RecordWatch {
     this.latest.set(record.run, record);
     for (const { epoch } of record.checkpoints) this.listed.add(epoch);
     if (before === undefined) return;
+    // What all of a job starts anew has a block of epochs of its own.
+    if (record.attempt > before.attempt && record.nextEpoch === before.nextEpoch) this.regionRestarts++;
     const newest = record.checkpoints.at(-1)?.epoch ?? 0;
     const newestBefore = before.checkpoints.at(-1)?.epoch ?? 0;
     // A run that has ended needs none.

@@ -146,7 +146,7 @@ export class SimulatedCluster {
           submitted,
           heartbeatIntervalMs: HEARTBEAT.intervalMs,
           heartbeatTimeoutMs: HEARTBEAT.timeoutMs,
-          slotRequestTimeoutMs: SLOT_REQUEST_TIMEOUT_MS,
+          scheduler: { type: 'Default', slotRequestTimeoutMs: SLOT_REQUEST_TIMEOUT_MS, failover: 'region' },
           spread: 'spread',
           run: { ring: RING, checked: true },
           observer: {
@@ -218,9 +218,10 @@ export class SimulatedCluster {
       observer: {
         registered: (_at, term) => process.milestone('registered at', `term ${term}`),
         disconnected: (error) => process.milestone('disconnected', error.message),
-        attemptOpened: ({ attempt, term }) => process.milestone('attempt opened', `${attempt} term ${term}`),
-        attemptEnded: ({ attempt, term }, reason) => process.milestone('attempt ended', `${attempt} term ${term}: ${reason}`),
-        stale: (type, { attempt, term }) => process.milestone('stale message', `${type} ${attempt} term ${term}`),
+        attemptOpened: ({ attempt, region, term }) => process.milestone('attempt opened', `${attempt} region ${region} term ${term}`),
+        attemptEnded: ({ attempt, region, term }, reason) =>
+          process.milestone('attempt ended', `${attempt} region ${region} term ${term}: ${reason}`),
+        stale: (type, { attempt, region, term }) => process.milestone('stale message', `${type} ${attempt} region ${region} term ${term}`),
       },
     });
     this.everyTaskManager.push(taskManager);

@@ -17,6 +17,8 @@ export interface SimulationReport {
   readonly completedCheckpoints: number;
   /** Attempts of the job: 1 if nothing made it start again. */
   readonly attempts: number;
+  /** Those of them that only some regions of the job made, while the others went on. */
+  readonly regionRestarts: number;
   /** Terms that were led. */
   readonly leaders: number;
   /** Messages that were dropped because what they are about was over. */
