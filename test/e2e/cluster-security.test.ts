@@ -59,12 +59,12 @@ describe('a cluster with TLS and tokens', () => {
   });
 
   it('is not reached by who does not know its authority, or speaks without TLS', async () => {
-    const stranger = new ClusterClient({ addresses: [cluster.restAddress], token: TOKENS.admin, retryMs: 0 });
+    const stranger = new ClusterClient({ addresses: [cluster.restAddress], token: TOKENS.admin, retriesMax: 0 });
     await expect(stranger.overview()).rejects.toMatchObject({
       code: 'CLUSTER_UNAVAILABLE',
       message: expect.stringContaining('certificate authority'),
     });
-    const plain = new ClusterClient({ addresses: [cluster.restAddress.replace('https', 'http')], token: TOKENS.admin, retryMs: 0 });
+    const plain = new ClusterClient({ addresses: [cluster.restAddress.replace('https', 'http')], token: TOKENS.admin, retriesMax: 0 });
     await expect(plain.overview()).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' });
   });
 

@@ -8,6 +8,7 @@ import { MillstreamError } from 'millstream';
 import {
   ClusterClient,
   type ClusterClientOptions,
+  clientLimits,
   configurationRows,
   environmentEntries,
   type ResolvedOptions,
@@ -25,10 +26,7 @@ export interface ConnectionFlags {
 }
 
 /** A cluster that can be asked. Throws WrongUsage. */
-export async function clusterClient(
-  flags: ConnectionFlags,
-  limits: Pick<ClusterClientOptions, 'timeoutMs' | 'retryMs'> = {},
-): Promise<ClusterClient> {
+export async function clusterClient(flags: ConnectionFlags, limits: Partial<ClusterClientOptions> = {}): Promise<ClusterClient> {
   const options = await clientOptions(flags);
   const tls = await clientTls(options);
   const token = process.env.MILLSTREAM_TOKEN ?? (await clientToken(options));
@@ -38,6 +36,8 @@ export async function clusterClient(
     version: ownVersion(),
     ...(token !== undefined && { token }),
     ...(tls !== undefined && { tls }),
+    ...clientLimits(options),
+    onWait: (reason) => process.stderr.write(`${reason.message} Trying again (rest.retry.max-attempts, rest.await-leader-timeout).\n`),
     ...limits,
   });
 }

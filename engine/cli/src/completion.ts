@@ -54,7 +54,8 @@ async function runningJobs(words: readonly string[], wanted: 'all' | 'running'):
     const jobmanager = flagValue(words, '--jobmanager');
     const config = flagValue(words, '--config');
     const flags = { ...(jobmanager !== undefined && { jobmanager }), ...(config !== undefined && { config }) };
-    const client = await clusterClient(flags, { timeoutMs: ANSWER_MS, retryMs: 0 });
+    const limits = { connectTimeoutMs: ANSWER_MS, idleTimeoutMs: ANSWER_MS, retriesMax: 0, leaderTimeoutMs: 0, onWait: () => undefined };
+    const client = await clusterClient(flags, limits);
     const jobs = (await client.jobsOverview()).filter(({ state }) => wanted === 'all' || !ENDED_JOB_STATES.has(state));
     return jobs.map(({ jid, name, state }) => ({ id: jid, name: `${name} (${state})` }));
   } catch {

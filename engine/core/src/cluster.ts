@@ -30,7 +30,7 @@ export type {
   TaskCheckpointStatistics,
   VertexCheckpointStatistics,
 } from './cluster/gateway/checkpoint-info.js';
-export { VERSION_HEADER } from './cluster/gateway/cluster-connection.js';
+export { clientLimits, VERSION_HEADER } from './cluster/gateway/cluster-connection.js';
 export type {
   AggregatedMetric,
   ClusterOverview,

@@ -28,7 +28,7 @@ export async function measureClusterStart(): Promise<ClusterStart> {
   const child = spawn(process.execPath, [COMMAND, ...words], { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   try {
-    const client = new ClusterClient({ addresses: [`http://localhost:${port}`], retryMs: 0 });
+    const client = new ClusterClient({ addresses: [`http://localhost:${port}`], retriesMax: 0, leaderTimeoutMs: 0 });
     for (;;) {
       const slots = await client.overview().then(
         (overview) => overview['slots-available'],

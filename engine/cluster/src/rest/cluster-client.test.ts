@@ -1,8 +1,8 @@
 /** The client against a server: every method says what the gateway says, errors arrive typed, and a change of the leader is waited for. */
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Server as Listening } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClusterClient, type ClusterClientOptions, type ClusterGateway, type ModelGateway } from 'millstream/cluster';
@@ -17,7 +17,7 @@ let gateway: ModelGateway;
 let server: RestServer;
 let options: RestServerOptions;
 let client: ClusterClient;
-const others: Server[] = [];
+const others: Listening[] = [];
 
 beforeEach(async () => {
   ({ cluster, gateway } = await memoryCluster());
@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 function connect(changes: Partial<ClusterClientOptions> = {}): ClusterClient {
-  return new ClusterClient({ addresses: [server.url], retryMs: 0, ...changes });
+  return new ClusterClient({ addresses: [server.url], retriesMax: 0, retryDelayMs: 50, ...changes });
 }
 
 /** A server that is none of ours. Returns its address. */
@@ -43,6 +43,10 @@ async function otherServer(answer: (count: number) => { status: number; body: st
     if (what === 'reset') response.socket?.destroy();
     else response.writeHead(what.status).end(what.body);
   });
+  return await listening(other);
+}
+
+async function listening(other: Listening): Promise<string> {
   others.push(other);
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
@@ -173,7 +177,7 @@ describe('ClusterClient', () => {
       await server.close();
       server = await startRestServer({ ...options, tls: { cert: await pem('rest', 'cert.pem'), key: await pem('rest', 'key.pem') } });
       expect(await connect({ tls: { ca } }).overview()).toMatchObject({ taskmanagers: 2 });
-      await expect(connect({ retryMs: 5000 }).overview()).rejects.toMatchObject({
+      await expect(connect({ retriesMax: 100 }).overview()).rejects.toMatchObject({
         code: 'CLUSTER_UNAVAILABLE',
         message: expect.stringContaining('certificate authority'),
       });
@@ -193,7 +197,6 @@ describe('ClusterClient', () => {
     await server.close();
     const asked = connect({
       addresses: [url, await otherServer(() => ({ status: 503, body: '{"errors":["not me"],"code":"CLUSTER_UNAVAILABLE"}' }))],
-      retryMs: 20_000,
     });
     const answer = asked.overview();
     server = await startRestServer({ ...options, gateway: standby, port: server.port });
@@ -202,16 +205,28 @@ describe('ClusterClient', () => {
 
   it('gives up after a while', async () => {
     await server.close();
-    await expect(connect({ retryMs: 300 }).overview()).rejects.toMatchObject({
+    const waits: string[] = [];
+    await expect(connect({ retriesMax: 2, onWait: ({ message }) => waits.push(message) }).overview()).rejects.toMatchObject({
       code: 'CLUSTER_UNAVAILABLE',
       retryable: true,
-      message: expect.stringContaining(server.url),
+      message: expect.stringMatching(new RegExp(`${server.url}.*Tried 3 times \\(rest\\.retry\\.max-attempts\\)`)),
     });
+    expect(waits).toEqual([expect.stringContaining('ECONNREFUSED')]);
     expect(await connect().ready()).toBe(false);
     const standby = await otherServer(() => ({ status: 503, body: '{"status":"not ready"}' }));
     const leader = await otherServer(() => ({ status: 200, body: '{"status":"ok"}' }));
     expect(await connect({ addresses: [server.url, standby] }).ready()).toBe(false);
     expect(await connect({ addresses: [server.url, standby, leader] }).ready()).toBe(true);
+    let asked = 0;
+    const never = await otherServer((count) => {
+      asked = count;
+      return { status: 503, body: '{"errors":["not me."],"code":"CLUSTER_UNAVAILABLE"}' };
+    });
+    await expect(connect({ addresses: [never, server.url], leaderTimeoutMs: 300 }).overview()).rejects.toMatchObject({
+      code: 'CLUSTER_UNAVAILABLE',
+      message: 'not me. No leader came within 300 ms (rest.await-leader-timeout).',
+    });
+    expect(asked).toBe(2);
   });
 
   it('repeats what broke only where that starts nothing twice', async () => {
@@ -220,30 +235,56 @@ describe('ClusterClient', () => {
       seen = count;
       return count === 1 ? 'reset' : { status: 200, body: '{"jobs":[]}' };
     });
-    expect(await connect({ addresses: [address], retryMs: 5000 }).jobs()).toEqual([]);
+    expect(await connect({ addresses: [address], retriesMax: 5 }).jobs()).toEqual([]);
     expect(seen).toBe(2);
     const breaking = await otherServer((count) => {
       seen = count;
       return 'reset';
     });
-    await expect(connect({ addresses: [breaking], retryMs: 5000 }).shutDown()).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' });
+    await expect(connect({ addresses: [breaking], retriesMax: 5 }).shutDown()).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' });
     expect(seen).toBe(1);
   });
 
   it('is not confused by what is no cluster', async () => {
     const page = await otherServer(() => ({ status: 200, body: '<html>hello' }));
-    await expect(connect({ addresses: [page], retryMs: 5000 }).jobs()).rejects.toMatchObject({
+    await expect(connect({ addresses: [page], retriesMax: 5 }).jobs()).rejects.toMatchObject({
       message: expect.stringContaining('no Millstream cluster'),
     });
     const bare = await otherServer(() => ({ status: 418, body: 'null' }));
     await expect(connect({ addresses: [bare] }).jobs()).rejects.toMatchObject({ code: 'INTERNAL', message: 'HTTP 418' });
-    const silent = createServer(() => undefined);
-    others.push(silent);
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    await expect(connect({ addresses: [address], timeoutMs: 100 }).jobs()).rejects.toMatchObject({
-      message: expect.stringContaining('100 ms'),
+  });
+
+  it.each([
+    ['at all', 0],
+    ['to the end', 10],
+  ])('waits no longer than it may for a server that does not answer %s', async (_, written) => {
+    const silent = createServer((_request, response) => {
+      if (written > 0) response.writeHead(200, { 'content-length': 100 }).write(' '.repeat(written));
+    });
+    const address = await listening(silent);
+    await expect(connect({ addresses: [address], idleTimeoutMs: 100, retriesMax: 5 }).jobs()).rejects.toMatchObject({
+      code: 'CLUSTER_UNAVAILABLE',
+      message: expect.stringContaining('nothing was heard for 100 ms (rest.idleness-timeout)'),
     });
     silent.closeAllConnections();
+  });
+
+  it('waits no longer than it may for a connection', async () => {
+    // TCP connects, the TLS handshake goes unanswered.
+    const mute = createTcpServer();
+    const address = (await listening(mute)).replace('http', 'https');
+    const reached = connect({ addresses: [address], connectTimeoutMs: 100, retriesMax: 1 }).shutDown();
+    await expect(reached).rejects.toMatchObject({
+      message: expect.stringMatching(/no connection within 100 ms \(rest\.connection-timeout\).*Tried 2 times/),
+    });
+  });
+
+  it('reads no answer that is too large', async () => {
+    const wordy = await otherServer(() => ({ status: 200, body: ' '.repeat(1001) }));
+    await expect(connect({ addresses: [wordy], answerBytesMax: 1000, retriesMax: 5 }).jobs()).rejects.toMatchObject({
+      code: 'CLUSTER_UNAVAILABLE',
+      message: expect.stringContaining('larger than 1000 bytes (rest.client.max-content-length)'),
+    });
+    expect(await connect({ answerBytesMax: 1000 }).jobs()).toHaveLength(1);
   });
 });

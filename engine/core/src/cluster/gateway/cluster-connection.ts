@@ -1,28 +1,30 @@
 /**
- * Requests to a cluster that has one or more JobManagers: asks the next address while one refuses or does not lead.
+ * Requests to a cluster that has one or more JobManagers. A round asks each address, the one that answered last first:
  *
- *     request ─▶ answer | error of the cluster
- *        └─▶ refused, not the leader ─▶ pause ─▶ next address … until `retryMs` is over ─▶ CLUSTER_UNAVAILABLE
+ *     round ─▶ answer | error of the cluster
+ *       ├─▶ one answers, none leads ─▶ short pause ─▶ round … until `leaderTimeoutMs` is over ─┐
+ *       └─▶ none can be reached ─▶ `retryDelayMs` ─▶ round … `retriesMax` times ───────────────┴─▶ CLUSTER_UNAVAILABLE
  *
- * Invariants: 1. a request whose connection broke after it was sent is repeated only if it is `repeatable`; 2. bounded in time.
+ * Invariants: 1. a request whose connection broke after it was sent is repeated only if it is `repeatable`; 2. rounds are bounded.
  */
 import type { Clock } from '../../common/clock.js';
 import { ERROR_CODES, type ErrorCode } from '../../common/error-codes.js';
 import { MillstreamError } from '../../common/errors.js';
-import { type ClientTls, exchange, type HttpAnswer } from './http-exchange.js';
+import type { ResolvedOptions } from '../../config/options.js';
+import { resolveOptions } from '../../config/resolve-options.js';
+import { type ClientTls, CONNECT_TIMEOUT, exchange, type HttpAnswer, type HttpLimits } from './http-exchange.js';
+import { type RetryLimits, RetryPauses, type RetryReason } from './retry-pauses.js';
 
 /** Where a cluster is, and who asks. */
-export interface ClusterConnectionOptions {
+export interface ClusterConnectionOptions extends Partial<HttpLimits>, Partial<RetryLimits> {
   /** Of each JobManager: "localhost:8081", "http://localhost:8081", or with https. */
   readonly addresses: readonly string[];
   readonly token?: string | undefined;
   readonly tls?: ClientTls | undefined;
   /** Of the Millstream that programs are made with: a cluster of another one refuses them. Default: not said. */
   readonly version?: string | undefined;
-  /** How long to wait for one answer. Default: 60 s. */
-  readonly timeoutMs?: number;
-  /** How long to try while no leader answers. Default: 30 s. */
-  readonly retryMs?: number;
+  /** Hears once of each request that is going to be repeated, and why. */
+  readonly onWait?: (reason: MillstreamError) => void;
   readonly clock: Clock;
 }
 
@@ -38,36 +40,63 @@ export interface ClusterRequest {
 
 /** In requests: the client's version. */
 export const VERSION_HEADER = 'millstream-version';
-const PAUSE_MS = 250;
 /** The request did not reach anybody. */
-const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', CONNECT_TIMEOUT]);
 /** It may have. */
-const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT']);
+
+/** What became of a request. `next`: that it may go to another address, or again to this one, and what was found here. */
+type Outcome = { readonly value: unknown } | { readonly error: MillstreamError; readonly next: RetryReason | undefined };
+
+/** How the configuration of a client limits its requests. */
+export function clientLimits(options: ResolvedOptions): HttpLimits & RetryLimits {
+  return {
+    connectTimeoutMs: options['rest.connection-timeout'],
+    idleTimeoutMs: options['rest.idleness-timeout'],
+    answerBytesMax: options['rest.client.max-content-length'],
+    leaderTimeoutMs: options['rest.await-leader-timeout'],
+    retriesMax: options['rest.retry.max-attempts'],
+    retryDelayMs: options['rest.retry.delay'],
+  };
+}
 
 export class ClusterConnection {
-  private readonly options: ClusterConnectionOptions;
+  private readonly options: ClusterConnectionOptions & HttpLimits & RetryLimits;
   private readonly urls: readonly URL[];
   private current = 0;
 
   /** Throws INVALID_OPTION for an address that is none. */
   constructor(options: ClusterConnectionOptions) {
-    this.options = options;
+    this.options = { ...clientLimits(resolveOptions({})), ...options };
     this.urls = options.addresses.map(parseAddress);
     if (this.urls.length === 0) throw new MillstreamError('INVALID_OPTION', 'Cannot reach a cluster without an address. Give host:port.');
   }
 
   /** The answer, read as JSON. */
   async request<T>(request: ClusterRequest): Promise<T> {
-    const { clock, retryMs = 30_000 } = this.options;
-    const end = clock.monotonic() + retryMs;
+    const { clock, onWait } = this.options;
+    const pauses = new RetryPauses(this.options);
     for (;;) {
-      const url = this.urls[this.current] as URL;
-      const outcome = await this.ask(url, request);
+      const outcome = await this.askInTurn(request);
       if ('value' in outcome) return outcome.value as T;
-      if (!outcome.again || clock.monotonic() + PAUSE_MS >= end) throw outcome.error;
-      this.current = (this.current + 1) % this.urls.length;
-      await new Promise<void>((resolve) => clock.schedule(PAUSE_MS, resolve));
+      const { error, next } = outcome;
+      if (next === undefined) throw error;
+      const pauseMs = pauses.after(next, error, clock.monotonic());
+      if (pauses.isFirst) onWait?.(error);
+      await new Promise<void>((resolve) => clock.schedule(pauseMs, resolve));
     }
+  }
+
+  /** Of all addresses, until one answers for the cluster. Otherwise: that none leads if one said so, else why the first is out of reach. */
+  private async askInTurn(request: ClusterRequest): Promise<Outcome> {
+    let found: Outcome | undefined;
+    for (let tries = 0; tries < this.urls.length; tries++) {
+      const outcome = await this.ask(this.urls[this.current] as URL, request);
+      if ('value' in outcome || outcome.next === undefined) return outcome;
+      if (found === undefined || outcome.next === 'no leader') found = outcome;
+      this.current = (this.current + 1) % this.urls.length;
+    }
+    return found as Outcome;
   }
 
   /** Whether any address answers with a success, each asked once; requests go there from then on. */
@@ -80,8 +109,8 @@ export class ClusterConnection {
     return false;
   }
 
-  private async ask(url: URL, request: ClusterRequest): Promise<{ value: unknown } | { error: MillstreamError; again: boolean }> {
-    const { token, version, tls = {}, timeoutMs = 60_000, clock } = this.options;
+  private async ask(url: URL, request: ClusterRequest): Promise<Outcome> {
+    const { token, version, tls = {}, clock } = this.options;
     const { json, bytes } = request;
     const headers: Record<string, string> = { accept: 'application/json' };
     if (version !== undefined) headers[VERSION_HEADER] = version;
@@ -90,30 +119,32 @@ export class ClusterConnection {
     else if (json !== undefined) headers['content-type'] = 'application/json';
     const body = bytes ?? (json === undefined ? undefined : JSON.stringify(json));
     try {
-      const answer = await exchange({ method: request.method, url: new URL(request.path, url), headers, body, timeoutMs, tls, clock });
+      const target = new URL(request.path, url);
+      const answer = await exchange({ method: request.method, url: target, headers, body, limits: this.options, tls, clock });
       return readAnswer(answer, url);
     } catch (error) {
       const code = (error as { readonly code?: unknown }).code;
       const again = typeof code === 'string' && (REFUSED.has(code) || (BROKEN.has(code) && request.repeatable));
-      return { error: unreachable(url, error), again };
+      return { error: unreachable(url, error), next: again ? 'unreachable' : undefined };
     }
   }
 }
 
-function readAnswer({ status, text }: HttpAnswer, url: URL): { value: unknown } | { error: MillstreamError; again: boolean } {
+function readAnswer({ status, text }: HttpAnswer, url: URL): Outcome {
   let value: unknown;
   try {
     value = text === '' ? {} : JSON.parse(text);
   } catch (cause) {
     const message = `Cannot understand what answers at ${url.origin} (HTTP ${status}): it is no Millstream cluster. Check the address.`;
-    return { error: new MillstreamError('CLUSTER_UNAVAILABLE', message, { cause }), again: false };
+    return { error: new MillstreamError('CLUSTER_UNAVAILABLE', message, { cause }), next: undefined };
   }
   if (status >= 200 && status < 300) return { value };
   const { errors, code } = (value ?? {}) as { readonly errors?: unknown; readonly code?: unknown };
   const messages = Array.isArray(errors) ? errors.map(String).join(' ') : `HTTP ${status}`;
   const known: ErrorCode = typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'INTERNAL';
-  const again = known === 'CLUSTER_UNAVAILABLE';
-  return { error: new MillstreamError(known, messages, { retryable: again, details: { status, address: url.origin } }), again };
+  const retryable = known === 'CLUSTER_UNAVAILABLE';
+  const error = new MillstreamError(known, messages, { retryable, details: { status, address: url.origin } });
+  return { error, next: retryable ? 'no leader' : undefined };
 }
 
 function unreachable(url: URL, cause: unknown): MillstreamError {

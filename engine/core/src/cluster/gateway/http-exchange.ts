@@ -11,12 +11,22 @@ export interface ClientTls {
   readonly key?: string;
 }
 
+/** How long and how much. */
+export interface HttpLimits {
+  /** How long to wait for a connection. Flink's `rest.connection-timeout`. Default: 15 s. */
+  readonly connectTimeoutMs: number;
+  /** How long a connection may be without traffic, so also how long an answer may take. Flink's `rest.idleness-timeout`. Default: 5 min. */
+  readonly idleTimeoutMs: number;
+  /** Largest answer that is read. Flink's `rest.client.max-content-length`. Default: 100 MiB. */
+  readonly answerBytesMax: number;
+}
+
 export interface HttpExchange {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | undefined;
-  readonly timeoutMs: number;
+  readonly limits: HttpLimits;
   readonly tls: ClientTls;
   readonly clock: Clock;
 }
@@ -26,18 +36,22 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** A client that reads an answer beyond this has the wrong server. */
-const ANSWER_BYTES_MAX = 64 << 20;
+/** Code of the error of an exchange that never had a connection: nobody has seen the request. */
+export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT';
 
-/** Rejects with the socket's error, or with one of code ETIMEDOUT. */
-export async function exchange({ method, url, headers, body, timeoutMs, tls, clock }: HttpExchange): Promise<HttpAnswer> {
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const options: RequestOptions & ClientTls = { method, headers, agent: false, ...(url.protocol === 'https:' && tls) };
+/** Rejects with the socket's error, with CONNECT_TIMEOUT, or without a code where the other end is silent or says too much. */
+export async function exchange({ method, url, headers, body, limits, tls, clock }: HttpExchange): Promise<HttpAnswer> {
+  const { connectTimeoutMs, idleTimeoutMs } = limits;
+  const isTls = url.protocol === 'https:';
+  const options: RequestOptions & ClientTls = { method, headers, agent: false, timeout: idleTimeoutMs, ...(isTls && tls) };
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-  const request = send(url, options, (response) => void read(response).then(resolve, reject));
-  const timer = clock.schedule(timeoutMs, () => {
-    request.destroy(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }));
+  const request = (isTls ? httpsRequest : httpRequest)(url, options, (response) => void read(response, limits).then(resolve, reject));
+  const timer = clock.schedule(connectTimeoutMs, () => {
+    const found = `no connection within ${connectTimeoutMs} ms (rest.connection-timeout)`;
+    request.destroy(Object.assign(new Error(found), { code: CONNECT_TIMEOUT }));
   });
+  request.once('socket', (socket) => socket.once(isTls ? 'secureConnect' : 'connect', () => timer.cancel()));
+  request.once('timeout', () => request.destroy(new Error(`nothing was heard for ${idleTimeoutMs} ms (rest.idleness-timeout)`)));
   request.once('error', reject);
   request.end(body);
   try {
@@ -47,12 +61,12 @@ export async function exchange({ method, url, headers, body, timeoutMs, tls, clo
   }
 }
 
-async function read(response: IncomingMessage): Promise<HttpAnswer> {
+async function read(response: IncomingMessage, { answerBytesMax }: HttpLimits): Promise<HttpAnswer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > ANSWER_BYTES_MAX) throw new Error(`the answer is larger than ${ANSWER_BYTES_MAX} bytes`);
+    if (size > answerBytesMax) throw new Error(`the answer is larger than ${answerBytesMax} bytes (rest.client.max-content-length)`);
     chunks.push(chunk);
   }
   return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') };
