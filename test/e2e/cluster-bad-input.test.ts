@@ -118,6 +118,12 @@ describe('a job', () => {
     expect(await jobNamed('throws')).toBeUndefined();
   });
 
+  it('whose program does not fit into a message is refused before it starts', async () => {
+    const program = join(directory, 'large.ts');
+    writeFileSync(program, `export const text = '${'x'.repeat(11 << 20)}';\nexport default { text };\n`);
+    await expect(cluster.millstream('run', program)).rejects.toThrow(/REQUEST_TOO_LARGE.*raise cluster\.rpc\.message-size-max/);
+  });
+
   it("that is to go on from another job's savepoint fails: in the command, in REST and in its history", async () => {
     const counts = ['--', '--results', join(directory, 'results'), '--until', join(directory, 'until')];
     const id = await cluster.run('running-counts', { 'execution.checkpointing.dir': join(directory, 'checkpoints') }, ...counts);

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   ArtifactStore,
+  type ArtifactStoreOptions,
   type Configuration,
   type Connection,
   type ConnectionListener,
@@ -17,6 +18,7 @@ import {
   ModelGateway,
   nodeDisk,
   ProgramModules,
+  type ResolvedOptions,
   type SubmittedJobs,
   seededRandom,
   systemClock,
@@ -31,6 +33,10 @@ import type { Logger } from './process-log.js';
 import { schedulerSettings } from './scheduler-settings.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { restTls, restTokens } from './tls-options.js';
+import { workingDirectory } from './working-directory.js';
+
+/** What a message has beside the program that is in it. */
+const ENVELOPE_BYTES = 4096;
 
 export interface RunningJobManager {
   /** Where TaskManagers connect to. */
@@ -58,13 +64,15 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   const directory = await temporaryDirectory(options, 'jobmanager');
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const leadership = new ProcessLeadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
+  const port = options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'];
   const listener = await network.listen(
-    { host: options['jobmanager.bind-host'], port: options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'] },
+    { host: options['jobmanager.bind-host'], port },
     (connection) => leadership.leading?.accept(connection) ?? refuse(connection),
   );
   cleanup.add(() => listener.close());
   const asked = Promise.withResolvers<void>();
-  const gateway = await createGateway(configuration, directory, leadership, tls !== undefined, async () => asked.resolve());
+  const uploads = await uploadDirectory(options, port, directory);
+  const gateway = await createGateway(configuration, uploads, leadership, tls !== undefined, async () => asked.resolve());
   const rest = await startRestServer({
     gateway,
     host: options['rest.bind-address'],
@@ -146,9 +154,15 @@ class ProcessLeadership {
   }
 }
 
+/** For this process alone: it has listened to its port. One that listens to any port is never known again. */
+async function uploadDirectory(options: ResolvedOptions, port: number, temporary: string): Promise<string> {
+  const working = await workingDirectory(options, 'jobmanager', temporary);
+  return resolve(options['web.upload.dir'] ?? join(port === 0 ? temporary : join(working, `jobmanager-${port}`), 'artifacts'));
+}
+
 async function createGateway(
   configuration: Configuration,
-  directory: string,
+  uploads: string,
   leadership: ProcessLeadership,
   isTls: boolean,
   shutDown: () => Promise<void>,
@@ -169,10 +183,11 @@ async function createGateway(
     artifacts: await ArtifactStore.open({
       disk: nodeDisk,
       clock: systemClock,
-      directory: resolve(options['web.upload.dir'] ?? join(directory, 'artifacts')),
-      uploadBytesMax: options['rest.server.max-content-length'],
+      directory: uploads,
+      ...uploadLimit(options),
     }),
     operationKeepMs: options['rest.async.store-duration'],
+    requestTimeoutMs: options['web.timeout'],
     clock: systemClock,
     random: seededRandom(entropySeed()),
     features: {
@@ -181,6 +196,14 @@ async function createGateway(
       rescale: options['web.rescale.enable'],
     },
   });
+}
+
+/** A program goes to TaskManagers in one message: what does not fit into it is refused here, where its user hears of it. */
+function uploadLimit(options: ResolvedOptions): Pick<ArtifactStoreOptions, 'uploadBytesMax' | 'limitOption'> {
+  const messageBytesMax = options['cluster.rpc.message-size-max'] - ENVELOPE_BYTES;
+  const uploadBytesMax = options['rest.server.max-content-length'];
+  if (messageBytesMax >= uploadBytesMax) return { uploadBytesMax, limitOption: 'rest.server.max-content-length' };
+  return { uploadBytesMax: messageBytesMax, limitOption: 'cluster.rpc.message-size-max' };
 }
 
 function refuse(connection: Connection): ConnectionListener {

@@ -19,6 +19,7 @@ import { startHealthServer } from './health-server.js';
 import { openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
 import { temporaryDirectory } from './temporary-directory.js';
+import { workingDirectory } from './working-directory.js';
 
 export interface RunningTaskManager {
   readonly id: string;
@@ -61,9 +62,9 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => registered);
   if (health !== undefined) cleanup.add(() => health.close());
   const slots = options['taskmanager.numberOfTaskSlots'];
-  const backups = options['execution.checkpointing.local-backup.dirs'];
-  const localStateDirectory = join(backups ?? directory, `local-state-${id}`);
-  if (backups !== undefined) cleanup.add(() => rm(localStateDirectory, { recursive: true, force: true }));
+  const working = await workingDirectory(options, 'taskmanager', directory);
+  const localStateDirectory = join(options['execution.checkpointing.local-backup.dirs'] ?? working, `local-state-${id}`);
+  cleanup.add(() => rm(localStateDirectory, { recursive: true, force: true }));
   const heapBytes = options['taskmanager.memory.task.heap.size'];
   const storage = storageSettings(options);
   const taskManager = new TaskManager({

@@ -19,6 +19,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   REQUEST_TOO_LARGE: 413,
   REQUEST_CONFLICT: 409,
   CLUSTER_UNAVAILABLE: 503,
+  REQUEST_TIMEOUT: 504,
   DISK_FULL: 507,
 };
 

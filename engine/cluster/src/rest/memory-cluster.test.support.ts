@@ -14,6 +14,7 @@ import {
   type JobGraph,
   type JobState,
   ModelGateway,
+  type ModelGatewayOptions,
   type ResourceRequirements,
   type StoredArtifact,
   type SubtaskFacts,
@@ -251,7 +252,10 @@ export class MemoryCluster implements ClusterModel {
 }
 
 /** A cluster and its gateway. */
-export async function memoryCluster(uploadBytesMax = 4096): Promise<{ cluster: MemoryCluster; gateway: ModelGateway; disk: MemoryDisk }> {
+export async function memoryCluster(
+  uploadBytesMax = 4096,
+  settings: Pick<ModelGatewayOptions, 'requestTimeoutMs'> = {},
+): Promise<{ cluster: MemoryCluster; gateway: ModelGateway; disk: MemoryDisk }> {
   const disk = new MemoryDisk();
   const cluster = new MemoryCluster(await testGraph());
   const artifacts = await ArtifactStore.open({ disk, clock: systemClock, directory: '/artifacts', uploadBytesMax });
@@ -261,6 +265,7 @@ export async function memoryCluster(uploadBytesMax = 4096): Promise<{ cluster: M
     clock: systemClock,
     random: seededRandom(1),
     features: { submit: true, cancel: true, rescale: true },
+    ...settings,
   });
   return { cluster, gateway, disk };
 }

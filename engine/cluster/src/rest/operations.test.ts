@@ -1,6 +1,6 @@
 /** What is asked for over HTTP: checkpoints, savepoints and programs in Flink's shapes, and what is refused. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { JOB_ID, START, vertexIds } from './memory-cluster.test.support.js';
+import { JOB_ID, memoryCluster, START, vertexIds } from './memory-cluster.test.support.js';
 import { RestRig } from './rest-rig.test.support.js';
 
 let rig: RestRig;
@@ -274,6 +274,31 @@ describe('artifacts', () => {
     expect(await rig.ask('PUT', `/jobs/${JOB_ID}/resource-requirements`, requirements)).toMatchObject(refused('web.rescale.enable'));
     expect(await rig.get(`/jobs/${JOB_ID}/status`)).toEqual({ status: 'RUNNING' });
     expect((await rig.ask('POST', `/jobs/${JOB_ID}/savepoints`, {})).status).toBe(202);
+  });
+
+  it('are not waited for longer than web.timeout allows, and go on', async () => {
+    const { cluster, gateway } = await memoryCluster(4096, { requestTimeoutMs: 50 });
+    await rig.restart({ gateway });
+    const id = await rig.upload();
+    const work = Promise.withResolvers<never>();
+    const never = (): Promise<never> => work.promise;
+    Object.assign(cluster, { cancelJob: never, updateRequirements: never, planArtifact: never, runArtifact: never });
+    const requirements = await rig.get(`/jobs/${JOB_ID}/resource-requirements`);
+    const answers = [
+      await rig.ask('PATCH', `/jobs/${JOB_ID}`),
+      await rig.ask('PUT', `/jobs/${JOB_ID}/resource-requirements`, requirements),
+      await rig.ask('POST', `/jars/${id}/plan`),
+      await rig.ask('POST', `/jars/${id}/run`),
+    ];
+    expect(answers.map(({ status, body }) => [status, body])).toEqual(
+      [`cancelling job '${JOB_ID}'`, `rescaling job '${JOB_ID}'`, `planning artifact '${id}'`, `starting artifact '${id}'`].map((what) => [
+        504,
+        { code: 'REQUEST_TIMEOUT', errors: [expect.stringMatching(`Cannot wait longer for ${what}: .* within 50 ms \\(web\\.timeout\\)`)] },
+      ]),
+    );
+    // A failure that comes later is nobody's any more, and ends no process.
+    work.reject(new Error('late'));
+    expect(await rig.get('/jobs/overview')).toMatchObject({ jobs: [{ jid: JOB_ID }] });
   });
 
   it('that fail for an unknown reason tell the client nothing of the inside', async () => {

@@ -137,6 +137,8 @@ export const ERROR_CODES = {
   FORBIDDEN: 'user',
   /** A request or an upload beyond its limit. */
   REQUEST_TOO_LARGE: 'user',
+  /** A request whose work takes longer than its caller is to wait. */
+  REQUEST_TIMEOUT: 'connector',
   /** A request that the state of what it names does not allow. */
   REQUEST_CONFLICT: 'user',
   /** No JobManager answers, or none that leads. */

@@ -98,7 +98,7 @@ export const CHECKPOINT_OPTIONS = {
   'execution.checkpointing.local-backup.dirs': {
     type: 'text',
     scope: 'taskmanager',
-    doc: 'Directory of these copies. Not set: in io.tmp.dirs.',
+    doc: 'Directory of these copies. Not set: process.taskmanager.working-dir.',
   },
   'execution.state-recovery.path': {
     type: 'text',

@@ -150,13 +150,6 @@ export const JOBMANAGER_OPTIONS = {
     scope: 'jobmanager',
     doc: 'How much memory a submitted program may take to build its graph.',
   },
-  'jobmanager.blob.size-max': {
-    type: 'memory',
-    default: '100 mb',
-    scope: 'jobmanager',
-    pending: true,
-    doc: 'Largest program that is accepted, in its bundled form.',
-  },
   'high-availability.type': {
     type: 'enum',
     values: ['NONE', 'file', 's3'],

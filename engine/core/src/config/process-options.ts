@@ -78,20 +78,17 @@ export const PROCESS_OPTIONS = {
   'process.working-dir': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
-    doc: 'Working directory of a process, for what it finds again after a restart. Not set: in io.tmp.dirs.',
+    doc: 'Directory for what a process finds again when it is started anew. Not set: a temporary one in io.tmp.dirs, which goes with the process.',
   },
   'process.jobmanager.working-dir': {
     type: 'text',
     scope: 'jobmanager',
-    pending: true,
-    doc: 'Working directory of the JobManager. Not set: process.working-dir.',
+    doc: 'Directory of this kind for a JobManager: of the programs that were uploaded, below the port for TaskManagers, if that is not 0. Not set: process.working-dir.',
   },
   'process.taskmanager.working-dir': {
     type: 'text',
     scope: 'taskmanager',
-    pending: true,
-    doc: 'Working directory of the TaskManager. Not set: process.working-dir.',
+    doc: 'Directory of this kind for a TaskManager: of its copies of state, below taskmanager.resource-id. Not set: process.working-dir.',
   },
   'process.health.port': {
     type: 'integer',

@@ -31,7 +31,7 @@ export const REST_OPTIONS = {
     type: 'memory',
     default: '100 mb',
     scope: 'jobmanager',
-    doc: 'Largest program that may be uploaded.',
+    doc: 'Largest program that may be uploaded; it must also fit into a message (cluster.rpc.message-size-max).',
   },
   'rest.client.max-content-length': {
     type: 'memory',
@@ -95,8 +95,7 @@ export const REST_OPTIONS = {
     minimum: 1,
     default: '10 min',
     scope: 'jobmanager',
-    pending: true,
-    doc: 'How long the JobManager may take for a request.',
+    doc: 'How long a request waits for a job to be planned, started, cancelled or rescaled. What is triggered, such as a savepoint, is not bound by it.',
   },
   'web.checkpoints.history': {
     type: 'integer',
@@ -121,6 +120,6 @@ export const REST_OPTIONS = {
   'web.upload.dir': {
     type: 'text',
     scope: 'jobmanager',
-    doc: 'Directory of uploaded programs, for one JobManager alone. Not set: a temporary one, which goes with the process.',
+    doc: 'Directory of uploaded programs, for one JobManager alone. Not set: in process.jobmanager.working-dir.',
   },
 } as const;

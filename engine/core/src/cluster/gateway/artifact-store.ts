@@ -23,6 +23,8 @@ export interface ArtifactStoreOptions {
   readonly directory: string;
   /** Default: 64 MiB. */
   readonly uploadBytesMax?: number;
+  /** What errors say to raise. Default: rest.server.max-content-length. */
+  readonly limitOption?: string;
   /** Default: 1000. */
   readonly artifactsMax?: number;
 }
@@ -40,7 +42,7 @@ export class ArtifactStore {
   private uploading = 0;
 
   private constructor(options: ArtifactStoreOptions) {
-    this.options = { uploadBytesMax: 64 << 20, artifactsMax: 1000, ...options };
+    this.options = { uploadBytesMax: 64 << 20, limitOption: 'rest.server.max-content-length', artifactsMax: 1000, ...options };
   }
 
   /** Opens the directory, makes it if need be, and finds what is in it. A file whose content is not what its name says is removed. */
@@ -140,7 +142,7 @@ export class ArtifactStore {
   }
 
   private async receive(part: string, name: string, content: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
-    const { disk, uploadBytesMax } = this.options;
+    const { disk, uploadBytesMax, limitOption } = this.options;
     const writer: DiskWriter = await disk.create(part, { overwrite: true });
     const hash = createHash('sha256');
     let size = 0;
@@ -150,7 +152,7 @@ export class ArtifactStore {
         if (size > uploadBytesMax) {
           throw new MillstreamError(
             'REQUEST_TOO_LARGE',
-            `Cannot upload '${name}': it is larger than ${uploadBytesMax} bytes. Leave out what the program does not need, or raise the limit.`,
+            `Cannot upload '${name}': it is larger than ${uploadBytesMax} bytes. Leave out what the program does not need, or raise ${limitOption}.`,
           );
         }
         hash.update(chunk);

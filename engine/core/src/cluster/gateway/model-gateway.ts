@@ -78,6 +78,8 @@ export interface ModelGatewayOptions {
   readonly features: { readonly submit: boolean; readonly cancel: boolean; readonly rescale: boolean };
   /** Flink's `rest.async.store-duration`. Default: 5 minutes. */
   readonly operationKeepMs?: number;
+  /** Flink's `web.timeout`: for requests that wait for work, not for what is only triggered. Default: 10 minutes. */
+  readonly requestTimeoutMs?: number;
 }
 
 const DISPOSAL = 'disposal of a savepoint';
@@ -210,12 +212,12 @@ export class ModelGateway implements ClusterGateway {
   async updateResourceRequirements(jobId: string, requirements: ResourceRequirements): Promise<void> {
     const job = this.facts.liveJob(jobId, 'rescale');
     checkRequirements(job.graph, requirements);
-    await this.model.updateRequirements(jobId, requirements);
+    await this.inTime(`rescaling job '${jobId}'`, this.model.updateRequirements(jobId, requirements));
   }
 
   async cancelJob(jobId: string): Promise<void> {
     this.facts.job(jobId);
-    await this.model.cancelJob(jobId);
+    await this.inTime(`cancelling job '${jobId}'`, this.model.cancelJob(jobId));
   }
 
   // ---- checkpoints and savepoints
@@ -296,14 +298,14 @@ export class ModelGateway implements ClusterGateway {
 
   async planArtifact(artifactId: string, request: ArtifactPlanRequest): Promise<JobPlan> {
     const artifact = await this.verified(artifactId);
-    return jobPlan('', await this.model.planArtifact(artifact, request));
+    return jobPlan('', await this.inTime(`planning artifact '${artifactId}'`, this.model.planArtifact(artifact, request)));
   }
 
   async runArtifact(artifactId: string, request: ArtifactRunRequest): Promise<string> {
     const artifact = await this.verified(artifactId);
     const { jobId } = request;
     if (jobId !== undefined && this.model.job(jobId) !== undefined) return jobId;
-    return await this.model.runArtifact(artifact, request);
+    return await this.inTime(`starting artifact '${artifactId}'`, this.model.runArtifact(artifact, request));
   }
 
   // ---- work
@@ -314,6 +316,21 @@ export class ModelGateway implements ClusterGateway {
 
   private get model(): ClusterModel {
     return this.facts.model;
+  }
+
+  /** Rejects with REQUEST_TIMEOUT when `work` takes too long; it goes on. */
+  private async inTime<T>(what: string, work: Promise<T>): Promise<T> {
+    const { clock, requestTimeoutMs = 600_000 } = this.options;
+    const late = Promise.withResolvers<never>();
+    const timer = clock.schedule(requestTimeoutMs, () => {
+      const message = `Cannot wait longer for ${what}: it has not ended within ${requestTimeoutMs} ms (web.timeout), and goes on. Look at the jobs of the cluster before you ask again.`;
+      late.reject(new MillstreamError('REQUEST_TIMEOUT', message));
+    });
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      timer.cancel();
+    }
   }
 
   private start(target: string, jobId: string, triggerId: string | undefined, work: () => Promise<unknown>): string {
