@@ -12,6 +12,7 @@ import {
   configurationRows,
   environmentEntries,
   type ResolvedOptions,
+  readFingerprint,
   resolveConfiguration,
 } from 'millstream/cluster';
 import { loadOptionalPackage } from './load-optional-package.js';
@@ -35,7 +36,7 @@ export async function clusterClient(flags: ConnectionFlags, limits: Partial<Clus
     addresses,
     version: ownVersion(),
     ...(token !== undefined && { token }),
-    ...(tls !== undefined && { tls }),
+    tls: { ...tls, ...tlsDemands(options) },
     ...clientLimits(options),
     onWait: (reason) => process.stderr.write(`${reason.message} Trying again (rest.retry.max-attempts, rest.await-leader-timeout).\n`),
     ...limits,
@@ -94,13 +95,24 @@ async function clientTls(options: ResolvedOptions): Promise<ClusterClientOptions
   const pathOf = (name: string, given: string | undefined): string | undefined =>
     given ?? (directory === undefined ? undefined : join(directory, name));
   const ca = pathOf('ca.pem', options['security.ssl.rest.ca-file']);
-  const wanted = options['security.ssl.rest.enabled'] ?? ca !== undefined;
+  const wanted = options['security.ssl.rest.enabled'] ?? (ca !== undefined || options['security.ssl.rest.cert.fingerprint'] !== undefined);
   if (!wanted) return undefined;
   const own = options['security.ssl.rest.authentication-enabled'];
   const cert = own ? pathOf('cert.pem', options['security.ssl.rest.certificate-file']) : undefined;
   const key = own ? pathOf('key.pem', options['security.ssl.rest.private-key-file']) : undefined;
   const texts = Object.entries({ ca, cert, key }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return Object.fromEntries(await Promise.all(texts.map(async ([name, path]) => [name, await text(path)] as const)));
+}
+
+/** What is demanded of a cluster that is reached by https://, whoever has signed its certificate. Throws INVALID_OPTION. */
+function tlsDemands(options: ResolvedOptions): NonNullable<ClusterClientOptions['tls']> {
+  const minVersion = options['security.ssl.protocol'];
+  const fingerprint = options['security.ssl.rest.cert.fingerprint'];
+  return {
+    verifyHost: options['security.ssl.verify-hostname'],
+    ...(minVersion !== undefined && { minVersion }),
+    ...(fingerprint !== undefined && { fingerprint: readFingerprint('security.ssl.rest.cert.fingerprint', fingerprint) }),
+  };
 }
 
 async function clientToken(options: ResolvedOptions): Promise<string | undefined> {

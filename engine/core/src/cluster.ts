@@ -132,6 +132,7 @@ export { SubmittedJobs } from './cluster/submitted-jobs.js';
 export { TaskManager, type TaskManagerObserver, type TaskManagerOptions } from './cluster/task-manager.js';
 export { type Clock, type ScheduledCall, systemClock } from './common/clock.js';
 export { describeError, type ErrorDescription } from './common/error-description.js';
+export { normalizedFingerprint, readFingerprint } from './common/fingerprint.js';
 export { nodeDisk } from './common/node-disk.js';
 export { entropySeed, type Random, randomToken, seededRandom } from './common/random.js';
 export type { Connection, ConnectionListener, Network, NetworkAddress, NetworkListener } from './common/transport.js';

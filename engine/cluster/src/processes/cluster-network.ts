@@ -2,7 +2,7 @@
 import type { MillstreamError } from 'millstream';
 import type { Network, ResolvedOptions } from 'millstream/cluster';
 import { TcpNetwork } from '../transport/tcp-network.js';
-import { internalTls, internalToken } from './tls-options.js';
+import { internalTls, internalTlsPolicy, internalToken } from './tls-options.js';
 
 export async function openClusterNetwork(
   options: ResolvedOptions,
@@ -13,6 +13,9 @@ export async function openClusterNetwork(
   const token = await internalToken(options);
   return new TcpNetwork({
     identity,
+    tlsPolicy: internalTlsPolicy(options, tls),
+    connectTimeoutMs: options['security.ssl.internal.handshake-timeout'],
+    handshakeTimeoutMs: options['security.ssl.internal.handshake-timeout'],
     messageBytesMax: options['cluster.rpc.message-size-max'],
     onRefusal,
     ...(token !== undefined && { token }),

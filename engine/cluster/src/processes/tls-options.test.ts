@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type ResolvedOptions, resolveConfiguration } from 'millstream/cluster';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCertificates } from '../certificates.js';
-import { internalTls, internalToken, restTls, restTokens } from './tls-options.js';
+import { internalTls, internalTlsPolicy, internalToken, restTls, restTokens } from './tls-options.js';
 
 let directory: string;
 beforeAll(async () => {
@@ -47,6 +47,44 @@ describe.each([
     );
     const half = options({ [`${prefix}.certificate-file`]: join(directory, 'one', 'cert.pem'), [`${prefix}.ca-file`]: 'ca.pem' });
     await expect(read(half)).rejects.toThrow(`there is no ${prefix}.private-key-file. Set it`);
+  });
+});
+
+describe('what else is demanded', () => {
+  const FINGERPRINT = '0123456789ABCDEF'.repeat(4);
+  const PARTS = { internal: 'security.ssl.internal.cert.fingerprint', rest: 'security.ssl.rest.cert.fingerprint' } as const;
+
+  it('inside of the cluster is what the options say, and no less than TLSv1.3 where they say nothing', async () => {
+    const tls = await internalTls(options({ 'security.ssl.internal.cert-dir': join(directory, 'one') }));
+    expect(internalTlsPolicy(options({}), tls)).toEqual({ verifyHost: true });
+    const set = { [PARTS.internal]: FINGERPRINT, 'security.ssl.protocol': 'TLSv1.2', 'security.ssl.verify-hostname': 'false' };
+    expect(internalTlsPolicy(options(set), tls)).toEqual({
+      versionMin: 'TLSv1.2',
+      verifyHost: false,
+      peerFingerprint: FINGERPRINT.toLowerCase(),
+    });
+  });
+
+  it('by REST is the version, and of clients the fingerprint', async () => {
+    const set = {
+      'security.ssl.rest.cert-dir': join(directory, 'one'),
+      'security.ssl.rest.authentication-enabled': 'true',
+      'security.ssl.protocol': 'TLSv1.3',
+      [PARTS.rest]: FINGERPRINT,
+    };
+    expect(await restTls(options(set))).toMatchObject({ minVersion: 'TLSv1.3', clientFingerprint: FINGERPRINT.toLowerCase() });
+    // For clients alone, where REST asks for no certificate.
+    expect(await restTls(options({ ...set, 'security.ssl.rest.authentication-enabled': 'false' }))).not.toHaveProperty('clientFingerprint');
+  });
+
+  it('is refused by its name where nobody could hold to it', async () => {
+    const tls = await internalTls(options({ 'security.ssl.internal.cert-dir': join(directory, 'one') }));
+    expect(() => internalTlsPolicy(options({ [PARTS.internal]: 'abc' }), tls)).toThrow(
+      /"security\.ssl\.internal\.cert\.fingerprint" to "abc"/,
+    );
+    expect(() => internalTlsPolicy(options({ [PARTS.internal]: FINGERPRINT }), undefined)).toThrow(
+      /internal\.cert\.fingerprint: without TLS/,
+    );
   });
 });
 

@@ -1,10 +1,10 @@
 /** Certificates and tokens of a process, from the files that its configuration names. */
 import { readFile } from 'node:fs/promises';
 import { MillstreamError } from 'millstream';
-import type { ResolvedOptions } from 'millstream/cluster';
+import { type ResolvedOptions, readFingerprint } from 'millstream/cluster';
 import type { AccessToken, Role } from '../rest/access.js';
 import type { RestTls } from '../rest/rest-options.js';
-import { loadTlsIdentity, type TlsFiles, type TlsIdentity, tlsFilesIn } from '../transport/tls-identity.js';
+import { loadTlsIdentity, type TlsFiles, type TlsIdentity, type TlsPolicy, tlsFilesIn } from '../transport/tls-identity.js';
 
 /** What the configuration says of one part's certificates. */
 interface CertificateSettings {
@@ -33,6 +33,27 @@ export async function internalTls(options: ResolvedOptions): Promise<TlsIdentity
   return files === undefined ? undefined : await loadTlsIdentity(files, options['security.ssl.internal.key-password']);
 }
 
+/** What else the ends of connections inside of the cluster demand of each other. Throws INVALID_OPTION. */
+export function internalTlsPolicy(options: ResolvedOptions, tls: TlsIdentity | undefined): TlsPolicy {
+  const peerFingerprint = pinned('security.ssl.internal.cert.fingerprint', options['security.ssl.internal.cert.fingerprint'], tls);
+  const versionMin = options['security.ssl.protocol'];
+  return {
+    verifyHost: options['security.ssl.verify-hostname'],
+    ...(versionMin !== undefined && { versionMin }),
+    ...(peerFingerprint !== undefined && { peerFingerprint }),
+  };
+}
+
+/** A fingerprint that nobody would compare is none that anybody has asked for. */
+function pinned(option: string, fingerprint: string | undefined, tls: object | undefined): string | undefined {
+  if (fingerprint === undefined) return undefined;
+  if (tls !== undefined) return readFingerprint(option, fingerprint);
+  throw new MillstreamError(
+    'INVALID_OPTION',
+    `Cannot hold the other side to the fingerprint of ${option}: without TLS nobody shows a certificate. Set the certificates, or remove it.`,
+  );
+}
+
 /** For REST; undefined: plain HTTP. Throws INVALID_OPTION, CERTIFICATE_INVALID. */
 export async function restTls(options: ResolvedOptions): Promise<RestTls | undefined> {
   const files = tlsFiles({
@@ -47,7 +68,11 @@ export async function restTls(options: ResolvedOptions): Promise<RestTls | undef
   });
   if (files === undefined) return undefined;
   const { ca, ...identity } = await loadTlsIdentity(files, options['security.ssl.rest.key-password']);
-  return options['security.ssl.rest.authentication-enabled'] ? { ...identity, ca } : identity;
+  const minVersion = options['security.ssl.protocol'];
+  const own = { ...identity, ...(minVersion !== undefined && { minVersion }) };
+  if (!options['security.ssl.rest.authentication-enabled']) return own;
+  const fingerprint = pinned('security.ssl.rest.cert.fingerprint', options['security.ssl.rest.cert.fingerprint'], files);
+  return { ...own, ca, ...(fingerprint !== undefined && { clientFingerprint: fingerprint }) };
 }
 
 function tlsFiles({ prefix, enabled, directory, files }: CertificateSettings): TlsFiles | undefined {

@@ -1,7 +1,9 @@
 /** The client against a server: every method says what the gateway says, errors arrive typed, and a change of the leader is waited for. */
 
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server as Listening } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -186,6 +188,72 @@ describe('ClusterClient', () => {
       await expect(connect({ tls: { ca } }).overview()).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' });
       const mutual = { ca, cert: await pem('client', 'cert.pem'), key: await pem('client', 'key.pem') };
       expect(await connect({ tls: mutual }).overview()).toMatchObject({ taskmanagers: 2 });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('holds the cluster to the host, the fingerprint and the version that are asked for', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'millstream-rest-'));
+    try {
+      const away = { name: 'rest', hosts: ['elsewhere.example'] };
+      await createCertificates({ directory, certificates: [away, { name: 'client' }, { name: 'other' }] });
+      const pem = (...path: string[]): Promise<string> => readFile(join(directory, ...path), 'utf8');
+      const pair = async (name: string): Promise<{ ca: string; cert: string; key: string }> => ({
+        ca: await pem('ca.pem'),
+        cert: await pem(name, 'cert.pem'),
+        key: await pem(name, 'key.pem'),
+      });
+      const own = await pair('client');
+      const { fingerprint256 } = new X509Certificate(own.cert);
+      await server.close();
+      server = await startRestServer({
+        ...options,
+        tls: { ...(await pair('rest')), minVersion: 'TLSv1.3', clientFingerprint: fingerprint256 },
+      });
+      await expect(connect({ tls: own }).overview()).rejects.toMatchObject({
+        code: 'CLUSTER_UNAVAILABLE',
+        message: expect.stringMatching(/altnames.*security\.ssl\.verify-hostname/),
+      });
+      const tls = { ...own, verifyHost: false };
+      expect(await connect({ tls }).overview()).toMatchObject({ taskmanagers: 2 });
+      await expect(connect({ tls: { ...(await pair('other')), verifyHost: false } }).overview()).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+        message: expect.stringContaining('security.ssl.rest.cert.fingerprint'),
+      });
+      const { fingerprint256: fingerprint } = new X509Certificate(await pem('rest', 'cert.pem'));
+      expect(await connect({ tls: { ...tls, fingerprint } }).overview()).toMatchObject({ taskmanagers: 2 });
+      await expect(connect({ tls: { ...tls, fingerprint: fingerprint256 }, retriesMax: 5 }).overview()).rejects.toMatchObject({
+        code: 'CLUSTER_UNAVAILABLE',
+        message: expect.stringMatching(/another one.*security\.ssl\.rest\.cert\.fingerprint/),
+      });
+      expect(() => connect({ tls: { ...tls, fingerprint: 'abc' } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('and the cluster agree on a version of TLS, or say which option is about it', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'millstream-rest-'));
+    try {
+      await createCertificates({ directory, certificates: [{ name: 'rest' }] });
+      const [ca, cert, key] = await Promise.all(
+        ['ca', 'cert', 'key'].map((name) => readFile(join(directory, 'rest', `${name}.pem`), 'utf8')),
+      );
+      const old = createHttpsServer({ cert: cert as string, key: key as string, maxVersion: 'TLSv1.2' }, (_request, response) =>
+        response.end('{"jobs":[]}'),
+      );
+      const address = (await listening(old)).replace('http', 'https');
+      const tls = { ca: ca as string };
+      expect(await connect({ addresses: [address], tls }).jobs()).toEqual([]);
+      await expect(connect({ addresses: [address], tls: { ...tls, minVersion: 'TLSv1.3' } }).jobs()).rejects.toMatchObject({
+        code: 'CLUSTER_UNAVAILABLE',
+        message: expect.stringContaining('security.ssl.protocol'),
+      });
+      await expect(connect({ addresses: [server.url.replace('http', 'https')], tls }).jobs()).rejects.toMatchObject({
+        code: 'CLUSTER_UNAVAILABLE',
+        message: expect.stringContaining('There is no TLS there'),
+      });
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -10,6 +10,10 @@ export interface RestTls {
   /** Of the key, if it is encrypted. */
   readonly passphrase?: string;
   readonly ca?: string;
+  /** Lowest version. Default: TLSv1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** With `ca`: SHA-256 of the only certificate that callers may have, as hexadecimal digits. Default: all that it signed. */
+  readonly clientFingerprint?: string;
 }
 
 /** Bounds on requests. */

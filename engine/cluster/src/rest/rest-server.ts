@@ -8,13 +8,15 @@
  * admins.
  */
 import type { AddressInfo, Socket } from 'node:net';
+import { type SecureContextOptions, TLSSocket, type TlsOptions } from 'node:tls';
 import fastifySwagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import { MillstreamError } from 'millstream';
+import { matchesFingerprint } from '../transport/tls-identity.js';
 import { AccessControl, neededRole } from './access.js';
 import { errorResponse } from './error-response.js';
-import type { RestServerOptions, RouteOptions } from './rest-options.js';
+import type { RestServerOptions, RestTls, RouteOptions } from './rest-options.js';
 import { READ } from './route-plugin.js';
 import { artifactRoutes } from './routes/artifacts.js';
 import { checkpointRoutes } from './routes/checkpoints.js';
@@ -50,6 +52,7 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
   const { host = '127.0.0.1', port = 8081 } = options;
   const access = new AccessControl(options.tokens ?? [], host);
   const app = createApp(options);
+  addCertificateGuard(app, options.tls?.clientFingerprint);
   addGuards(app, access);
   addErrorAnswers(app);
   addBodyParser(app);
@@ -92,20 +95,30 @@ function createApp({ limits = {}, tls, logger }: RestServerOptions): FastifyInst
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply): void => answerError(error, request, reply),
     ...(logger !== undefined && { loggerInstance: logger }),
   };
-  const secured = tls && {
-    ...http,
-    ...tls,
-    ...(tls.ca !== undefined && { requestCert: true, rejectUnauthorized: true }),
-    minVersion: 'TLSv1.2' as const,
-  };
+  const secured = tls && { ...http, ...httpsOptions(tls) };
   const app = (secured === undefined ? fastify({ ...common, http }) : fastify({ ...common, https: secured })) as unknown as FastifyInstance;
   app.server.maxConnections = limits.connectionsMax ?? 1000;
   return app;
 }
 
+function httpsOptions({ minVersion = 'TLSv1.2', clientFingerprint: _, ...identity }: RestTls): SecureContextOptions & TlsOptions {
+  return { ...identity, minVersion, ...(identity.ca !== undefined && { requestCert: true, rejectUnauthorized: true }) };
+}
+
 /** Flink's paths have /v1 in front, or not. */
 function withoutVersion(url: string): string {
   return /^\/v1(?=[/?]|$)/.test(url) ? url.slice(3).replace(/^(?!\/)/, '/') : url;
+}
+
+/** Before all others: without the certificate nobody learns anything. */
+function addCertificateGuard(app: FastifyInstance, clientFingerprint: string | undefined): void {
+  if (clientFingerprint === undefined) return;
+  app.addHook('onRequest', async ({ raw: { socket } }) => {
+    const found = socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined;
+    if (found !== undefined && matchesFingerprint({ peerFingerprint: clientFingerprint }, found)) return;
+    const message = `Cannot answer a client with this certificate: its fingerprint is ${found}. Use the one of security.ssl.rest.cert.fingerprint.`;
+    throw new MillstreamError('FORBIDDEN', message);
+  });
 }
 
 function addGuards(app: FastifyInstance, access: AccessControl): void {

@@ -11,6 +11,7 @@ import { framed } from './frame.js';
 import { encodeCertificateRefusal, encodeRefusal, encodeWelcome, judgeHello } from './handshake.js';
 import { readFirstFrame } from './handshake-reader.js';
 import { resolveLoopback } from './loopback.js';
+import { HANDSHAKE_OPTION } from './option-keys.js';
 import { AcceptedChunks, type SocketChunks } from './socket-chunks.js';
 import { SocketConnection } from './socket-connection.js';
 import { certificateError, clientTlsError, FINGERPRINT_MISMATCH, listenError, lostError } from './socket-errors.js';
@@ -116,7 +117,7 @@ class Door {
       return false;
     }
     const timer = clock.schedule(handshakeTimeoutMs, () => {
-      this.refuse(socket, lostError(name, `it has not said who it is in ${handshakeTimeoutMs} ms`));
+      this.refuse(socket, lostError(name, `it has not said who it is in ${handshakeTimeoutMs} ms (${HANDSHAKE_OPTION})`));
       socket.destroy();
     });
     const stranger: Stranger = { socket, timer, reported: false };

@@ -236,7 +236,11 @@ describe('connecting', () => {
   it('gives up on a server that says nothing', async () => {
     const port = await rawServer(() => undefined);
     const error = await errorOf(networkOf({ connectTimeoutMs: 100 }).connect({ host: '127.0.0.1', port }, new RecordingListener()));
-    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retryable: true, message: expect.stringContaining('no answer in 100 ms') });
+    expect(error).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: true,
+      message: expect.stringContaining('no answer in 100 ms (security.ssl.internal.handshake-timeout)'),
+    });
   });
 
   it.each([

@@ -24,7 +24,7 @@ import { framed } from './frame.js';
 import { encodeHello, HANDSHAKE_BYTES_MAX, isProperText, judgeAnswer, type PeerIdentity } from './handshake.js';
 import { readFirstFrame } from './handshake-reader.js';
 import { resolveLoopback } from './loopback.js';
-import { TOKEN_OPTION } from './option-keys.js';
+import { HANDSHAKE_OPTION, TOKEN_OPTION } from './option-keys.js';
 import { ReusedChunks, type SocketChunks } from './socket-chunks.js';
 import { SocketConnection } from './socket-connection.js';
 import { certificateError, connectError, connectionFailed, FINGERPRINT_MISMATCH } from './socket-errors.js';
@@ -119,7 +119,10 @@ function introduce(
   return new Promise((resolve, reject) => {
     const timer = clock.schedule(connectTimeoutMs, () => {
       socket.destroy(
-        connectionFailed(address, `no answer in ${connectTimeoutMs} ms. Check that the process there runs and is not blocked`),
+        connectionFailed(
+          address,
+          `no answer in ${connectTimeoutMs} ms (${HANDSHAKE_OPTION}). Check that the process there runs and is not blocked`,
+        ),
       );
     });
     readFirstFrame(socket, chunks, remote, {

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillstreamError } from 'millstream';
-import { type Clock, systemClock } from 'millstream/cluster';
+import { type Clock, normalizedFingerprint, systemClock } from 'millstream/cluster';
 
 /** In PEM. */
 export interface TlsIdentity {
@@ -35,11 +35,7 @@ export interface TlsPolicy {
 
 /** Whether a certificate with this fingerprint (SHA-256, as Node gives it) is accepted. */
 export function matchesFingerprint({ peerFingerprint }: TlsPolicy, found: string): boolean {
-  return peerFingerprint === undefined || normalized(peerFingerprint) === normalized(found);
-}
-
-function normalized(fingerprint: string): string {
-  return fingerprint.replaceAll(':', '').toLowerCase();
+  return peerFingerprint === undefined || normalizedFingerprint(peerFingerprint) === normalizedFingerprint(found);
 }
 
 /** The names that `millstream certs` gives the files of one process. */

@@ -35,16 +35,14 @@ export const SECURITY_OPTIONS = {
   'security.ssl.internal.cert.fingerprint': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
-    doc: 'SHA-256 fingerprint of the only certificate that is accepted from the other side. Not set: all of the authorities.',
+    doc: 'SHA-256 fingerprint of the only certificate that is accepted from the other side, so of one that all processes share. Not set: all of the authorities.',
   },
   'security.ssl.internal.handshake-timeout': {
     type: 'duration',
     minimum: 1,
     default: '10 s',
     scope: 'cluster',
-    pending: true,
-    doc: 'A handshake that takes longer is given up.',
+    doc: 'How long a connection inside of the cluster may take until both ends know each other, with or without TLS.',
   },
   'security.ssl.rest.enabled': {
     type: 'boolean',
@@ -86,23 +84,19 @@ export const SECURITY_OPTIONS = {
   'security.ssl.rest.cert.fingerprint': {
     type: 'text',
     scope: 'cluster',
-    pending: true,
-    doc: 'SHA-256 fingerprint of the only certificate that is accepted from the other side. Not set: all of the authorities.',
+    doc: 'SHA-256 fingerprint of the only certificate that a client accepts from REST, and REST from clients where these need one. Not set: all of the authorities.',
   },
   'security.ssl.protocol': {
     type: 'enum',
     values: ['TLSv1.2', 'TLSv1.3'],
-    default: 'TLSv1.2',
     scope: 'cluster',
-    pending: true,
-    doc: 'Lowest version of TLS.',
+    doc: 'Lowest version of TLS. Not set: TLSv1.3 inside of the cluster, TLSv1.2 for REST.',
   },
   'security.ssl.verify-hostname': {
     type: 'boolean',
     default: true,
     scope: 'cluster',
-    pending: true,
-    doc: 'Whether a certificate must name the host that it was reached under.',
+    doc: 'Whether the certificate of a process must name the host that it was reached under.',
   },
   'security.internal.token': {
     type: 'text',

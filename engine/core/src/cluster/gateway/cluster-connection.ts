@@ -10,9 +10,18 @@
 import type { Clock } from '../../common/clock.js';
 import { ERROR_CODES, type ErrorCode } from '../../common/error-codes.js';
 import { MillstreamError } from '../../common/errors.js';
+import { readFingerprint } from '../../common/fingerprint.js';
 import type { ResolvedOptions } from '../../config/options.js';
 import { resolveOptions } from '../../config/resolve-options.js';
-import { type ClientTls, CONNECT_TIMEOUT, exchange, type HttpAnswer, type HttpLimits } from './http-exchange.js';
+import {
+  type ClientTls,
+  CONNECT_TIMEOUT,
+  exchange,
+  FINGERPRINT_MISMATCH,
+  FINGERPRINT_OPTION,
+  type HttpAnswer,
+  type HttpLimits,
+} from './http-exchange.js';
 import { type RetryLimits, RetryPauses, type RetryReason } from './retry-pauses.js';
 
 /** Where a cluster is, and who asks. */
@@ -65,9 +74,10 @@ export class ClusterConnection {
   private readonly urls: readonly URL[];
   private current = 0;
 
-  /** Throws INVALID_OPTION for an address that is none. */
+  /** Throws INVALID_OPTION for an address or a fingerprint that is none. */
   constructor(options: ClusterConnectionOptions) {
     this.options = { ...clientLimits(resolveOptions({})), ...options };
+    if (options.tls?.fingerprint !== undefined) readFingerprint(FINGERPRINT_OPTION, options.tls.fingerprint);
     this.urls = options.addresses.map(parseAddress);
     if (this.urls.length === 0) throw new MillstreamError('INVALID_OPTION', 'Cannot reach a cluster without an address. Give host:port.');
   }
@@ -147,17 +157,20 @@ function readAnswer({ status, text }: HttpAnswer, url: URL): Outcome {
   return { error, next: retryable ? 'no leader' : undefined };
 }
 
+/** What to do about the first of these that an error has in its code or its message: OpenSSL's reasons are in the latter. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [new RegExp(FINGERPRINT_MISMATCH), `Correct ${FINGERPRINT_OPTION} if it is to be trusted`],
+  [/ALTNAME/, 'Use an address that the certificate names, or set security.ssl.verify-hostname to false'],
+  [/protocol version|unsupported protocol/, 'Both ends need a version of TLS in common (security.ssl.protocol)'],
+  [/wrong version number/, 'There is no TLS there: write http://, or configure it there'],
+  [/CERT|TLS|SSL|SIGNATURE|ISSUER/, 'Give the certificate authority (and https:// where the cluster has TLS)'],
+];
+
 function unreachable(url: URL, cause: unknown): MillstreamError {
-  const { code, message } = cause as { readonly code?: string; readonly message: string };
-  const isTls = code !== undefined && /CERT|TLS|SSL|SIGNATURE|ISSUER/.test(code);
-  const advice = isTls
-    ? 'Give the certificate authority (and https:// where the cluster has TLS)'
-    : 'Check the address, and that a JobManager runs there';
-  return new MillstreamError('CLUSTER_UNAVAILABLE', `Cannot reach the cluster at ${url.origin}: ${message || code}. ${advice}.`, {
-    cause,
-    retryable: !isTls,
-    details: { address: url.origin },
-  });
+  const { code = '', message } = cause as { readonly code?: string; readonly message: string };
+  const advice = ADVICE.find(([found]) => found.test(`${code} ${message}`))?.[1];
+  const what = `Cannot reach the cluster at ${url.origin}: ${message || code}. ${advice ?? 'Check the address, and that a JobManager runs there'}.`;
+  return new MillstreamError('CLUSTER_UNAVAILABLE', what, { cause, retryable: advice === undefined, details: { address: url.origin } });
 }
 
 function parseAddress(address: string): URL {
