@@ -29,6 +29,11 @@ export class CheckpointConfig {
     return this.#set({ 'execution.checkpointing.min-pause': minPauseMs });
   }
 
+  /** How many checkpoints may be under way at once: 1. Throws INVALID_OPTION for more. */
+  setMaxConcurrentCheckpoints(count: number): this {
+    return this.#set({ 'execution.checkpointing.max-concurrent-checkpoints': count });
+  }
+
   /** How many checkpoints in a row may fail before the job does; default 0. */
   setTolerableCheckpointFailureNumber(count: number): this {
     return this.#set({ 'execution.checkpointing.tolerable-failed-checkpoints': count });

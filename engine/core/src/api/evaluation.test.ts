@@ -87,6 +87,7 @@ describe('options', () => {
       .getCheckpointConfig()
       .setCheckpointTimeout(60_000)
       .setMinPauseBetweenCheckpoints(5)
+      .setMaxConcurrentCheckpoints(1)
       .setTolerableCheckpointFailureNumber(2)
       .setCheckpointStorage('/tmp/c');
     await env.execute();
@@ -101,6 +102,7 @@ describe('options', () => {
       'restart-strategy.fixed-delay.delay': 10_000,
       'execution.checkpointing.timeout': 60_000,
       'execution.checkpointing.min-pause': 5,
+      'execution.checkpointing.max-concurrent-checkpoints': 1,
       'execution.checkpointing.tolerable-failed-checkpoints': 2,
       'execution.checkpointing.dir': '/tmp/c',
     });
@@ -108,6 +110,9 @@ describe('options', () => {
 
   it('are refused where they are set', () => {
     expect(() => environment().setParallelism(0)).toThrow(/option "parallelism.default" to 0/);
+    expect(() => environment().getCheckpointConfig().setMaxConcurrentCheckpoints(2)).toThrow(
+      /max-concurrent-checkpoints" to 2: it must be 1/,
+    );
     expect(() => environment().configure({ color: 1 } as never)).toThrow(/no such option/);
   });
 

@@ -45,10 +45,12 @@ export const CHECKPOINT_OPTIONS = {
   'execution.checkpointing.max-concurrent-checkpoints': {
     type: 'integer',
     minimum: 1,
+    maximum: 1,
     default: 1,
     scope: 'job',
-    pending: true,
-    doc: 'How many checkpoints may be under way at once.',
+    advice:
+      'a job has one checkpoint under way at a time. Where one takes so long that the next is late, let its barriers overtake records (execution.checkpointing.unaligned.enabled)',
+    doc: 'How many checkpoints may be under way at once: one.',
   },
   'execution.checkpointing.unaligned.enabled': {
     type: 'boolean',

@@ -10,6 +10,8 @@ interface OptionFacts {
   readonly scope: OptionScope;
   /** No code reads it yet: it cannot be set, and nothing mentions it. Its default can be read. */
   readonly pending?: true;
+  /** Why no other values are allowed, and what to do instead: ends the error, after a colon and before a full stop. */
+  readonly advice?: string;
   /** Its value is never printed, and never taken from the command line, where everybody on the machine could read it. */
   readonly secret?: true;
 }

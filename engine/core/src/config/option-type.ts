@@ -33,7 +33,7 @@ export function allowedValues(option: OptionDeclaration): string {
     case 'enum':
       return `one of ${option.values.join(', ')}`;
     case 'integer':
-      return `a whole number${bounds(option.minimum, option.maximum)}`;
+      return isOneValue(option) ? String(option.minimum) : `a whole number${bounds(option.minimum, option.maximum)}`;
     case 'number':
       return `a number${bounds(option.minimum, option.maximum)}`;
     case 'duration': {
@@ -50,6 +50,10 @@ export function writeOption(option: OptionDeclaration, value: OptionScalar): str
   if (typeof value !== 'number') return String(value);
   if (option.type === 'duration' && value >= 0) return value === 0 ? '0 ms' : writeQuantity(value, SHOWN_DURATIONS);
   return option.type === 'memory' ? writeQuantity(value, SHOWN_MEMORY) : String(value);
+}
+
+function isOneValue({ minimum, maximum }: { readonly minimum?: number; readonly maximum?: number }): boolean {
+  return minimum !== undefined && minimum === maximum;
 }
 
 function bounds(minimum: number | undefined, maximum: number | undefined): string {

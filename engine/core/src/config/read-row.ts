@@ -22,8 +22,9 @@ export function readRow(rows: OptionRows, key: string, input: unknown, spell: (k
   const value = readOption(row, input);
   if (value !== undefined) return { value };
   const secret = row.secret === true;
+  const allowed = row.advice === undefined ? allowedValues(row) : `${allowedValues(row)}: ${row.advice}`;
   return {
-    problem: `Cannot set option "${key}"${secret ? '' : ` to ${quote(input)}`}: it must be ${allowedValues(row)}.`,
+    problem: `Cannot set option "${key}"${secret ? '' : ` to ${quote(input)}`}: it must be ${allowed}.`,
     details: { option: key, ...(!secret && { value: input }) },
   };
 }
