@@ -8,8 +8,9 @@
  *        └ no HELLO in time, malformed, wrong token, other channels ─▶ refused (rejected)
  *
  * Invariants: 1. what strangers send costs bounded memory and never throws; 2. a connection reaches a ring only with the token of an
- * open attempt.
+ * open attempt; 3. a timer runs only for a connection that is held or closes.
  */
+import type { ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import { rawBufferOver } from '../common/raw-buffer.js';
 import type { Connection, ConnectionListener } from '../common/transport.js';
@@ -64,6 +65,8 @@ class IncomingConnection implements ConnectionListener {
   readonly connection: Connection;
   hello: Hello | undefined;
   sender: ExchangeSender | undefined;
+  /** Runs while it is held, or closes. */
+  timer: ScheduledCall | undefined;
   private readonly acceptor: ExchangeAcceptor;
 
   constructor(acceptor: ExchangeAcceptor, connection: Connection) {
@@ -107,12 +110,11 @@ export class ExchangeAcceptor {
       return incoming;
     }
     const { clock, attemptTimeoutMs } = this.environment;
-    clock.schedule(attemptTimeoutMs, () => this.expire(incoming), false);
+    incoming.timer = clock.schedule(attemptTimeoutMs, () => this.expire(incoming), false);
     return incoming;
   }
 
   private expire(incoming: IncomingConnection): void {
-    if (!this.held.has(incoming)) return;
     const { attemptTimeoutMs } = this.environment;
     if (incoming.hello === undefined) this.refuse(incoming, 'rejected', `it has said nothing for ${attemptTimeoutMs} ms`);
     else this.refuse(incoming, 'stale', `the attempt is not deployed here, also after ${attemptTimeoutMs} ms`);
@@ -125,8 +127,8 @@ export class ExchangeAcceptor {
     }
     // Nothing is to be said before the acceptance, except goodbye.
     if (incoming.hello !== undefined) {
-      this.held.delete(incoming);
-      closeInTime(incoming.connection, this.environment.clock);
+      this.release(incoming);
+      incoming.timer = closeInTime(incoming.connection, this.environment.clock);
       return;
     }
     try {
@@ -161,7 +163,7 @@ export class ExchangeAcceptor {
       this.refuse(incoming, 'rejected', sender);
       return;
     }
-    this.held.delete(incoming);
+    this.release(incoming);
     incoming.sender = sender;
   }
 
@@ -169,14 +171,19 @@ export class ExchangeAcceptor {
     const { counters, clock } = this.environment;
     if (kind === 'stale') counters.staleConnections++;
     else counters.rejectedConnections++;
-    this.held.delete(incoming);
+    this.release(incoming);
     incoming.connection.send(encodeRefused(reason));
-    closeInTime(incoming.connection, clock);
+    incoming.timer = closeInTime(incoming.connection, clock);
   }
 
-  /** A held connection has closed. */
+  /** A connection has closed that no sender has. */
   forget(incoming: IncomingConnection): void {
+    this.release(incoming);
+  }
+
+  private release(incoming: IncomingConnection): void {
     this.held.delete(incoming);
+    incoming.timer?.cancel();
   }
 
   /** Connections that wait for this attempt get it; those of older leaders are refused. */
@@ -193,7 +200,7 @@ export class ExchangeAcceptor {
 
   close(): void {
     for (const incoming of [...this.held]) {
-      this.held.delete(incoming);
+      this.release(incoming);
       incoming.connection.destroy();
     }
   }

@@ -2,9 +2,10 @@
  * What both ends of a connection between two TaskManagers have in common: how it ends.
  *
  * Invariants: 1. a link ends once: by its own attempt (`end`), by the peer's goodbye, or by a failure; 2. only a failure is reported,
- * once; 3. a link that has ended holds no ring and moves nothing: frames that still come are counted and dropped.
+ * once; 3. a link that has ended holds no ring and moves nothing: frames that still come are counted and dropped; 4. when its connection
+ * has closed too, no timer holds it.
  */
-import type { Clock } from '../common/clock.js';
+import type { Clock, ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import { rawBufferOver } from '../common/raw-buffer.js';
 import type { Connection, Network } from '../common/transport.js';
@@ -68,10 +69,10 @@ export interface ExchangeEnvironment {
 /** Why an exchange failed; in the error's details. */
 export type ExchangeFailure = 'unreachable' | 'refused' | 'lost' | 'protocol' | 'peer failed';
 
-/** Sends what is pending and closes; a peer that reads no more doesn't hold it up for long. */
-export function closeInTime(connection: Connection, clock: Clock): void {
+/** Sends what is pending and closes; a peer that reads no more doesn't hold it up for long. To be cancelled when it has closed. */
+export function closeInTime(connection: Connection, clock: Clock): ScheduledCall {
   connection.close();
-  clock.schedule(CLOSE_MS, () => connection.destroy(), false);
+  return clock.schedule(CLOSE_MS, () => connection.destroy(), false);
 }
 
 export interface LinkOptions {
@@ -89,6 +90,8 @@ export abstract class ExchangeLink {
   protected state: 'waiting' | 'open' | 'ended' = 'waiting';
   private readonly attempt: ExchangeAttempt;
   private readonly onFailure: (error: MillstreamError) => void;
+  /** Runs only while the connection closes. */
+  private closing: ScheduledCall | undefined;
 
   constructor(options: LinkOptions) {
     this.environment = options.environment;
@@ -124,6 +127,7 @@ export abstract class ExchangeLink {
 
   onClose(error: MillstreamError | undefined): void {
     this.connection = undefined;
+    this.closing?.cancel();
     this.fail('lost', `is not connected any more${error === undefined ? '' : `. ${error.message}`}`, error);
   }
 
@@ -139,7 +143,7 @@ export abstract class ExchangeLink {
   /** Whoever hears goodbye closes: until then frames that are on their way come, and are counted. */
   private say(connection: Connection, goodbye: Goodbye): void {
     connection.send(encodeGoodbye(goodbye));
-    this.environment.clock.schedule(CLOSE_MS, () => connection.destroy(), false);
+    this.closing = this.environment.clock.schedule(CLOSE_MS, () => connection.destroy(), false);
   }
 
   /** The peer's attempt is over: by its leader's word, which reaches this side too, or because it failed. */
@@ -150,7 +154,7 @@ export abstract class ExchangeLink {
       return;
     }
     this.finish();
-    if (this.connection !== undefined) closeInTime(this.connection, this.environment.clock);
+    if (this.connection !== undefined) this.closing = closeInTime(this.connection, this.environment.clock);
   }
 
   protected fail(failure: ExchangeFailure, what: string, cause?: unknown): void {
@@ -168,7 +172,7 @@ export abstract class ExchangeLink {
     if (connection !== undefined) {
       // A peer that has failed or refused knows.
       if (failure === 'protocol') this.say(connection, { failed: true, reason: error.message });
-      else closeInTime(connection, this.environment.clock);
+      else this.closing = closeInTime(connection, this.environment.clock);
     }
     this.onFailure(error);
   }

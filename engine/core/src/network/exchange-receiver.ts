@@ -9,6 +9,7 @@
  * CONTROL_RESERVE_BYTES, or one frame larger than that; 3. a full ring holds up its own channel and no other; 4. while frames wait the
  * ring was full when last seen, so the slot that frees it wakes the pump; 5. credit that is held back never keeps a frame from going.
  */
+import type { ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import { type RawBuffer, rawBufferOver } from '../common/raw-buffer.js';
 import type { ConnectionListener, NetworkAddress } from '../common/transport.js';
@@ -79,6 +80,8 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
   private channels: readonly ReceiverChannel[];
   /** Those with a queue. */
   private waiting: ReceiverChannel[] = [];
+  /** Runs only until the producer has answered. */
+  private patience: ScheduledCall | undefined;
 
   constructor(options: ExchangeReceiverOptions) {
     super(options);
@@ -115,11 +118,9 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
       (error: unknown) => this.fail('unreachable', `does not answer. ${error instanceof Error ? error.message : String(error)}`, error),
     );
     // The producer refuses first, and knows why: this is for one that says nothing.
-    clock.schedule(
+    this.patience = clock.schedule(
       attemptTimeoutMs * 2,
-      () => {
-        if (this.state === 'waiting') this.fail('unreachable', `has not answered within ${attemptTimeoutMs * 2} ms`);
-      },
+      () => this.fail('unreachable', `has not answered within ${attemptTimeoutMs * 2} ms`),
       false,
     );
   }
@@ -135,6 +136,7 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
       this.hearGoodbye(message);
     } else if (this.state === 'waiting' && type === ACCEPTED) {
       this.state = 'open';
+      this.patience?.cancel();
     } else if (this.state === 'waiting' && type === REFUSED) {
       this.fail('refused', `has refused: ${decodeRefused(message)}`);
     } else {
@@ -220,6 +222,7 @@ export class ExchangeReceiver extends ExchangeLink implements ConnectionListener
   }
 
   protected releaseMemory(): void {
+    this.patience?.cancel();
     this.channels = [];
     this.waiting = [];
   }

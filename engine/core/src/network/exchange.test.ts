@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rawBufferOver } from '../common/raw-buffer.js';
 import type { Connection, ConnectionListener, Network } from '../common/transport.js';
+import type { Exchange } from './exchange.js';
 import { CREDIT, decodeGoodbye, encodeAccepted, encodeGoodbye, GOODBYE } from './exchange-frames.js';
 import { ATTEMPT, ExchangePair, frame, hello, PRODUCER, TIMEOUT_MS } from './exchange-pair.test.support.js';
 import { MemoryNetwork } from './memory-network.test.support.js';
@@ -136,6 +137,35 @@ describe('an exchange', () => {
     peer.connection.send(credit);
     pair.network.settle();
     expect(pair.failures.producer.map(({ details }) => details.failure)).toEqual(['protocol']);
+  });
+
+  it.each<[string, (sides: { producer: Exchange; consumer: Exchange }) => void]>([
+    ['in good order', ({ producer, consumer }) => [producer, consumer].forEach((each) => void each.close())],
+    ['on one side', ({ consumer }) => consumer.close()],
+    ['with a failure', ({ producer }) => producer.close(new Error('a slot has crashed'))],
+    ['by a broken connection', () => pair.network.connections[0]?.destroy()],
+  ])('that has ended %s leaves no timer behind', async (_how, end) => {
+    const sides = { producer: pair.openProducer(), consumer: await pair.openConsumer() };
+    pair.network.settle();
+    // Nor does one that is open need any.
+    expect([sides.producer.isConnected, pair.clock.nextTime]).toEqual([true, Number.POSITIVE_INFINITY]);
+    end(sides);
+    pair.network.settle();
+    expect(pair.network.connections.every(({ isClosed }) => isClosed)).toBe(true);
+    expect(pair.clock.nextTime).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('that was refused, or ends before it is answered, leaves no timer behind', async () => {
+    pair.openProducer().close();
+    await pair.openConsumer();
+    pair.network.settle();
+    expect([pair.failures.consumer.length, pair.clock.nextTime]).toEqual([1, Number.POSITIVE_INFINITY]);
+    const waiting = await pair.openConsumer({ attempt: { ...ATTEMPT, attempt: 3 } });
+    pair.network.settle();
+    expect(pair.clock.nextTime).toBe(TIMEOUT_MS);
+    waiting.close();
+    pair.network.settle();
+    expect(pair.clock.nextTime).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('ends when its peer says goodbye in good order', async () => {
