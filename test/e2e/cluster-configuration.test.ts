@@ -24,6 +24,7 @@ describe("options of jobs in a JobManager's configuration", () => {
       'taskmanager.numberOfTaskSlots': 2,
       'parallelism.default': 2,
       'execution.checkpointing.interval': '100 ms',
+      'execution.checkpointing.externalized-checkpoint-retention': 'RETAIN_ON_CANCELLATION',
       'execution.checkpointing.dir': join(cluster.directory, 'of the cluster'),
     });
     const words = ['--', '--until', join(cluster.directory, 'until'), '--results', join(cluster.directory, 'results')];
@@ -35,6 +36,9 @@ describe("options of jobs in a JobManager's configuration", () => {
     const completed = await millstream(['complete', '--', 'cancel', '--jobmanager', cluster.restAddress, '']);
     expect(completed.stdout).toBe(`${id}\trunning-counts (RUNNING)\n:4\n`);
     await cluster.millstream('cancel', id);
+    // A job that was cancelled leaves what it can go on from.
+    const left = readdirSync(join(cluster.directory, 'of the cluster'), { recursive: true }) as string[];
+    expect(left.filter((path) => /chk-\d+\/_metadata$/.test(path))).toHaveLength(1);
     const other = await cluster.run('running-counts', { 'execution.checkpointing.dir': own, 'parallelism.default': 1 }, ...words);
     await checkpointed(other);
     expect((await cluster.client.job(other)).vertices.map(({ parallelism }) => parallelism)).toEqual([1, 1, 1]);

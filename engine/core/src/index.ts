@@ -22,7 +22,14 @@ export { type FieldType, type FieldValue, type Schema, schema } from './codec/sc
 export type { ErrorCode, ErrorDomain } from './common/error-codes.js';
 export { MillstreamError, type MillstreamErrorOptions } from './common/errors.js';
 export type { Key, PrimitiveKey } from './common/key.js';
-export type { CheckpointingMode, JobOptions, OptionInput, OptionKey, RestartStrategyType } from './config/options.js';
+export type {
+  CheckpointingMode,
+  ExternalizedCheckpointRetention,
+  JobOptions,
+  OptionInput,
+  OptionKey,
+  RestartStrategyType,
+} from './config/options.js';
 export { type CollectionSource, collectionSource } from './connector/collection-source.js';
 export { type CsvColumnType, type CsvOptions, type CsvRow, csv } from './connector/csv.js';
 export { type DataGeneratorOptions, DataGeneratorSource } from './connector/data-generator-source.js';

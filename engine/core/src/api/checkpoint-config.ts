@@ -1,5 +1,5 @@
 /** Settings of checkpoints under Flink's method names; each sets an option. */
-import type { CheckpointingMode, JobOptions } from '../config/options.js';
+import type { CheckpointingMode, ExternalizedCheckpointRetention, JobOptions } from '../config/options.js';
 
 /** See `env.getCheckpointConfig()`. Every setting is also an option of `env.configure`. */
 export class CheckpointConfig {
@@ -32,6 +32,11 @@ export class CheckpointConfig {
   /** How many checkpoints may be under way at once: 1. Throws INVALID_OPTION for more. */
   setMaxConcurrentCheckpoints(count: number): this {
     return this.#set({ 'execution.checkpointing.max-concurrent-checkpoints': count });
+  }
+
+  /** What becomes of retained checkpoints when the job is cancelled or fails for good: they stay. Throws INVALID_OPTION for anything else. */
+  setExternalizedCheckpointRetention(retention: ExternalizedCheckpointRetention): this {
+    return this.#set({ 'execution.checkpointing.externalized-checkpoint-retention': retention });
   }
 
   /** How many checkpoints in a row may fail before the job does; default 0. */

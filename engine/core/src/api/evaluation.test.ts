@@ -88,6 +88,7 @@ describe('options', () => {
       .setCheckpointTimeout(60_000)
       .setMinPauseBetweenCheckpoints(5)
       .setMaxConcurrentCheckpoints(1)
+      .setExternalizedCheckpointRetention('RETAIN_ON_CANCELLATION')
       .setTolerableCheckpointFailureNumber(2)
       .setCheckpointStorage('/tmp/c');
     await env.execute();
@@ -103,6 +104,7 @@ describe('options', () => {
       'execution.checkpointing.timeout': 60_000,
       'execution.checkpointing.min-pause': 5,
       'execution.checkpointing.max-concurrent-checkpoints': 1,
+      'execution.checkpointing.externalized-checkpoint-retention': 'RETAIN_ON_CANCELLATION',
       'execution.checkpointing.tolerable-failed-checkpoints': 2,
       'execution.checkpointing.dir': '/tmp/c',
     });

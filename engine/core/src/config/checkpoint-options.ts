@@ -73,11 +73,12 @@ export const CHECKPOINT_OPTIONS = {
   },
   'execution.checkpointing.externalized-checkpoint-retention': {
     type: 'enum',
-    values: ['NO_EXTERNALIZED_CHECKPOINTS', 'DELETE_ON_CANCELLATION', 'RETAIN_ON_CANCELLATION'],
-    default: 'NO_EXTERNALIZED_CHECKPOINTS',
+    values: ['RETAIN_ON_CANCELLATION'],
+    default: 'RETAIN_ON_CANCELLATION',
     scope: 'job',
-    pending: true,
-    doc: 'Whether the last checkpoint stays when the job is cancelled or fails for good.',
+    advice:
+      'what a job that is cancelled or fails has kept is there to go on from; a job that finishes removes it. Where nobody will go on from it, remove its directory below execution.checkpointing.dir',
+    doc: 'What becomes of the retained checkpoints of a job that is cancelled or fails for good: they stay. A job that finishes removes them.',
   },
   'execution.checkpointing.savepoint-dir': {
     type: 'text',

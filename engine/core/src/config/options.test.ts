@@ -106,6 +106,11 @@ describe('errors', () => {
     ['pipeline.operator-chaining.enabled', 'yes', 'it must be true or false'],
     ['execution.checkpointing.mode', 'TWICE', 'it must be one of EXACTLY_ONCE, AT_LEAST_ONCE'],
     ['execution.checkpointing.max-concurrent-checkpoints', 2, 'it must be 1: a job has one checkpoint under way at a time. Where'],
+    [
+      'execution.checkpointing.externalized-checkpoint-retention',
+      'DELETE_ON_CANCELLATION',
+      'it must be one of RETAIN_ON_CANCELLATION: what a job that is cancelled',
+    ],
     ['execution.checkpointing.interval', 0, 'it must be a duration of at least 1 ms'],
     ['execution.checkpointing.interval', '5 fortnights', 'it must be a duration'],
     ['execution.checkpointing.timeout', -1, 'it must be a duration'],

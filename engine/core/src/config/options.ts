@@ -68,5 +68,8 @@ export type ResolvedOptions = {
 /** How often each record counts in state after a failure. */
 export type CheckpointingMode = OptionValue<'execution.checkpointing.mode'>;
 
+/** What becomes of the checkpoints of a job that has not finished. */
+export type ExternalizedCheckpointRetention = OptionValue<'execution.checkpointing.externalized-checkpoint-retention'>;
+
 /** What follows a failure. */
 export type RestartStrategyType = OptionValue<'restart-strategy.type'>;
