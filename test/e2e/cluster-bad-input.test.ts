@@ -80,6 +80,12 @@ describe('a process', () => {
   );
 });
 
+it('a TaskManager that finds no JobManager ends after a time, and says what it looked for', async () => {
+  const taskManager = new ClusterProcess('taskmanager', { 'jobmanager.rpc.port': 1, 'taskmanager.registration.timeout': '300 ms' });
+  expect(await taskManager.exited).toBe(1);
+  expect(taskManager.log.map(({ msg }) => msg).join('\n')).toMatch(/CONNECTION_FAILED.*taskmanager\.registration\.timeout.*localhost:1/);
+});
+
 describe('another version', () => {
   it('of a TaskManager is refused, and both ends say so', async () => {
     const network = new TcpNetwork({ identity: { role: 'taskmanager', name: 'old' }, engineVersion: OTHER_VERSION });

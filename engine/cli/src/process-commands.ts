@@ -46,14 +46,16 @@ export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
   await inTime(configuration, log, jobManager.stop());
 }
 
-/** Runs until a signal. */
+/** Runs until a signal, or until no JobManager has been found for too long, which throws. */
 export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
   const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a TaskManager');
   const log = cluster.createLog(configuration.options, 'taskmanager');
   const taskManager = await cluster.startTaskManager(configuration.options, log).catch(asWrongUsage);
-  log.info({ reason: await stopped }, 'TaskManager stops');
+  const reason = await Promise.race([stopped, taskManager.unwanted]);
+  if (typeof reason === 'string') log.info({ reason }, 'TaskManager stops');
   await inTime(configuration, log, taskManager.stop());
+  if (typeof reason !== 'string') throw reason;
 }
 
 /** A function that does not return, or a checkpoint that does not complete, keeps no process for ever. */

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { availableParallelism, freemem, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
+import type { MillstreamError } from 'millstream';
 import {
   leaderFinder,
   measureProcess,
@@ -18,11 +19,14 @@ import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { openHighAvailability } from './leadership.js';
 import type { Logger } from './process-log.js';
+import { RegistrationWatch } from './registration-watch.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { workingDirectory } from './working-directory.js';
 
 export interface RunningTaskManager {
   readonly id: string;
+  /** Resolves when no JobManager has been found for `taskmanager.registration.timeout`. */
+  readonly unwanted: Promise<MillstreamError>;
   /** Closes what runs, tells the JobManager, and ends. */
   stop(): Promise<void>;
 }
@@ -67,6 +71,8 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   cleanup.add(() => rm(localStateDirectory, { recursive: true, force: true }));
   const heapBytes = options['taskmanager.memory.task.heap.size'];
   const storage = storageSettings(options);
+  const watch = new RegistrationWatch(systemClock, options['taskmanager.registration.timeout']);
+  cleanup.add(() => watch.stop());
   const taskManager = new TaskManager({
     measure: measureProcess,
     description: {
@@ -92,10 +98,12 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
     observer: {
       registered: (at, term) => {
         registered = true;
+        watch.registered();
         log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager');
       },
       disconnected: (error) => {
         registered = false;
+        watch.disconnected(error);
         log.warn({ code: error.code }, error.message);
       },
       attemptOpened: ({ job, attempt }, count) => log.info({ job, attempt, slots: count }, 'tasks deployed'),
@@ -109,6 +117,7 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   log.info({ id, slots, data: `${data.host}:${data.port}`, bind, health: health?.port }, 'TaskManager started');
   return {
     id,
+    unwanted: watch.expired,
     stop: async () => {
       await cleanup.run();
       log.info('TaskManager stopped');

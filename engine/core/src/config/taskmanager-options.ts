@@ -73,10 +73,10 @@ export const TASKMANAGER_OPTIONS = {
   'taskmanager.registration.timeout': {
     type: 'duration',
     minimum: 1,
+    disabled: true,
     default: '5 min',
     scope: 'taskmanager',
-    pending: true,
-    doc: 'A TaskManager that found no JobManager for so long ends.',
+    doc: 'A TaskManager that found no JobManager for so long ends. -1: it looks for ever.',
   },
   'taskmanager.slot.timeout': {
     type: 'duration',
