@@ -69,6 +69,8 @@ describe('a process', () => {
     ['taskmanager', { 'taskmanager.bind-host': '0.0.0.0' }, /INSECURE_ADDRESS/],
     ['jobmanager', { 'security.ssl.rest.cert-dir': '/no/such/directory' }, /CERTIFICATE_INVALID.*ca\.pem/],
     ['taskmanager', { 'security.ssl.internal.enabled': 'true' }, /INVALID_OPTION.*security\.ssl\.internal\.cert-dir/],
+    ['jobmanager', { 'web.access-control-allow-origin': '*' }, /INVALID_OPTION.*web\.access-control-allow-origin/],
+    ['taskmanager', { 'security.ssl.internal.cert.fingerprint': 'ab' }, /INVALID_OPTION.*internal\.cert\.fingerprint: without TLS/],
     ['taskmanager', { 'io.tmp.dirs': '/no/such/directory' }, /INVALID_OPTION.*io\.tmp\.dirs/],
     ['jobmanager', { 'high-availability.type': 'file', 'high-availability.storageDir': '/dev/null/ha' }, /\/dev\/null\/ha/],
   ])(

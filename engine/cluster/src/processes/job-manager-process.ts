@@ -73,12 +73,14 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   const asked = Promise.withResolvers<void>();
   const uploads = await uploadDirectory(options, port, directory);
   const gateway = await createGateway(configuration, uploads, leadership, tls !== undefined, async () => asked.resolve());
+  const origin = options['web.access-control-allow-origin'];
   const rest = await startRestServer({
     gateway,
     host: options['rest.bind-address'],
     port: options['rest.bind-port'] ?? options['rest.port'],
     tokens: await restTokens(options),
     ...(tls !== undefined && { tls }),
+    ...(origin !== undefined && { allowOrigin: origin }),
     // On this machine alone, or for who has shown a token: the server itself holds to that.
     submit: options['web.submit.enable'] ?? true,
     cancel: options['web.cancel.enable'],

@@ -72,6 +72,36 @@ describe('access', () => {
     expect((await rig.ask('PATCH', `/jobs/${JOB_ID}`, undefined, { origin: rig.server.url })).status).toBe(202);
   });
 
+  it('of pages of the one origin that is allowed is granted, also before they have a token', async () => {
+    const allowOrigin = 'https://localhost:8443';
+    await rig.restart({ allowOrigin, tokens: TOKENS });
+    const allowed = { origin: allowOrigin };
+    const asked = await fetch(`${rig.server.url}/jobs/${JOB_ID}`, { method: 'OPTIONS', headers: allowed });
+    expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([204, allowOrigin]);
+    expect(asked.headers.get('access-control-allow-methods')).toContain('PATCH');
+    expect(asked.headers.get('access-control-allow-headers')).toContain('authorization');
+    const without = await rig.ask('GET', '/overview', undefined, allowed);
+    // A page that may not see why it was refused could not ask for a token.
+    expect([without.status, without.headers.get('access-control-allow-origin')]).toEqual([401, allowOrigin]);
+    const authorization = `Bearer ${TOKENS[1]?.token}`;
+    expect((await rig.ask('PATCH', `/jobs/${JOB_ID}`, undefined, { ...allowed, authorization })).status).toBe(202);
+    const other = { origin: 'https://localhost' };
+    const refused = await rig.ask('PATCH', `/jobs/${JOB_ID}`, undefined, { ...other, authorization });
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+    const unanswered = await rig.ask('OPTIONS', `/jobs/${JOB_ID}`, undefined, other);
+    expect([unanswered.status, unanswered.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+  });
+
+  it.each(['*', 'dashboard.example', 'https://localhost/', 'ftp://dashboard.example', 'null'])(
+    'cannot be granted to pages of %s',
+    async (allowOrigin) => {
+      await expect(startRestServer({ ...rig.options, allowOrigin })).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('web.access-control-allow-origin'),
+      });
+    },
+  );
+
   it('is answered with headers that browsers obey', async () => {
     for (const path of ['/overview', '/nothing', '/jobs/%zz']) {
       const { headers } = await rig.ask('GET', path);

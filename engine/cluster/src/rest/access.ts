@@ -5,7 +5,7 @@
  *
  * Invariants: 1. a token is compared with all tokens in a time that does not depend on it; 2. without tokens the interface must be a
  * loopback one, every caller is an admin, and a page in a browser cannot pose as a local program: the Host must be a loopback name; 3. a
- * browser's request that changes anything must come from the same origin.
+ * browser's request that changes anything must come from the same origin, or the one that is allowed.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { MillstreamError } from 'millstream';
@@ -44,10 +44,12 @@ export function isLoopback(host: string): boolean {
 }
 
 export class AccessControl {
+  private readonly allowedOrigin: string | undefined;
   private readonly tokens: readonly { readonly digest: Buffer; readonly role: Role }[];
 
   /** Throws REST_UNPROTECTED, INVALID_OPTION. */
-  constructor(tokens: readonly AccessToken[], host: string) {
+  constructor(tokens: readonly AccessToken[], host: string, allowedOrigin?: string) {
+    this.allowedOrigin = allowedOrigin;
     if (tokens.length === 0 && !isLoopback(host)) {
       throw new MillstreamError(
         'REST_UNPROTECTED',
@@ -88,8 +90,12 @@ export class AccessControl {
         `Cannot answer a request for the host ${JSON.stringify(host)}: without tokens only local programs may ask. Use localhost, or configure tokens.`,
       );
     }
-    if (origin === undefined || method === 'GET' || method === 'HEAD' || URL.parse(origin)?.host === host) return;
-    throw new MillstreamError('FORBIDDEN', `Cannot change anything for a page of ${JSON.stringify(origin)}: it is not this server's.`);
+    if (origin === undefined || origin === this.allowedOrigin || method === 'GET' || method === 'HEAD' || URL.parse(origin)?.host === host)
+      return;
+    throw new MillstreamError(
+      'FORBIDDEN',
+      `Cannot change anything for a page of ${JSON.stringify(origin)}: it is neither this server's nor that of web.access-control-allow-origin.`,
+    );
   }
 
   private roleOf(token: string): Role | undefined {

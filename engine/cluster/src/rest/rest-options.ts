@@ -46,6 +46,8 @@ export interface RestServerOptions {
   readonly cancel?: boolean;
   /** Flink's `web.rescale.enable`. Default: true. */
   readonly rescale?: boolean;
+  /** Flink's `web.access-control-allow-origin`: whose pages may use the interface beside its own. Default: nobody's. */
+  readonly allowOrigin?: string;
   readonly tls?: RestTls;
   readonly limits?: RestLimits;
   readonly version: string;

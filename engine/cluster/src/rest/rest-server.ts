@@ -15,6 +15,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { MillstreamError } from 'millstream';
 import { matchesFingerprint } from '../transport/tls-identity.js';
 import { AccessControl, neededRole } from './access.js';
+import { allowOrigin, checkedOrigin } from './cross-origin.js';
 import { errorResponse } from './error-response.js';
 import type { RestServerOptions, RestTls, RouteOptions } from './rest-options.js';
 import { READ } from './route-plugin.js';
@@ -50,9 +51,11 @@ const HEADERS: Readonly<Record<string, string>> = {
 /** Starts to listen. Rejects with REST_UNPROTECTED, ADDRESS_IN_USE, INVALID_OPTION. */
 export async function startRestServer(options: RestServerOptions): Promise<RestServer> {
   const { host = '127.0.0.1', port = 8081 } = options;
-  const access = new AccessControl(options.tokens ?? [], host);
+  const origin = checkedOrigin(options.allowOrigin);
+  const access = new AccessControl(options.tokens ?? [], host, origin);
   const app = createApp(options);
   addCertificateGuard(app, options.tls?.clientFingerprint);
+  allowOrigin(app, origin);
   addGuards(app, access);
   addErrorAnswers(app);
   addBodyParser(app);

@@ -114,8 +114,7 @@ export const REST_OPTIONS = {
   'web.access-control-allow-origin': {
     type: 'text',
     scope: 'jobmanager',
-    pending: true,
-    doc: 'Pages of this origin may use the REST interface in a browser. Not set: none but its own.',
+    doc: 'Pages of this one origin, such as https://localhost:8443, may use the REST interface in a browser. Not set: none but its own.',
   },
   'web.upload.dir': {
     type: 'text',
