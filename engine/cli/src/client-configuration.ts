@@ -64,7 +64,8 @@ export function splitDefinitions(define: Readonly<Record<string, string>> = {}):
   };
 }
 
-async function clientOptions({ config, define = {} }: ConnectionFlags): Promise<ResolvedOptions> {
+/** The configuration of this process. Throws WrongUsage. */
+export async function clientOptions({ config, define = {} }: ConnectionFlags): Promise<ResolvedOptions> {
   try {
     const directory = process.env.MILLSTREAM_CONF_DIR ?? '';
     if (config !== undefined || directory !== '') {

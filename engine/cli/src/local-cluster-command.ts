@@ -2,11 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { MillstreamError } from 'millstream';
+import { clientOptions } from './client-configuration.js';
 
 /** The command's options, as they were written. */
 export interface LocalClusterFlags {
-  readonly taskmanagers: number;
-  readonly slots: number;
+  /** Default: `minicluster.number-of-taskmanagers`. */
+  readonly taskmanagers?: number;
+  /** Default: `taskmanager.numberOfTaskSlots`. */
+  readonly slots?: number;
   readonly config?: string;
   readonly define?: Record<string, string>;
 }
@@ -15,6 +18,7 @@ const OWN = process.argv[1] as string;
 
 /** Runs until a signal, or until its JobManager ends. */
 export async function localClusterCommand(flags: LocalClusterFlags): Promise<void> {
+  const taskManagers = flags.taskmanagers ?? (await clientOptions(flags))['minicluster.number-of-taskmanagers'];
   const definitions = Object.entries(flags.define ?? {}).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
   const common = [...(flags.config === undefined ? [] : ['--config', flags.config]), ...definitions];
   const children: ChildProcess[] = [];
@@ -35,9 +39,9 @@ export async function localClusterCommand(flags: LocalClusterFlags): Promise<voi
   const { rpc, rest } = await startedLine(jobManager);
   const port = String(rpc).split(':').at(-1) as string;
   process.stderr.write(`JobManager at ${String(rest)}\n`);
-  for (let i = 0; i < flags.taskmanagers && !stopping; i++) {
-    const words = ['-D', `jobmanager.rpc.port=${port}`, '-D', `taskmanager.numberOfTaskSlots=${flags.slots}`];
-    start('taskmanager', words).stderr?.pipe(process.stderr);
+  for (let i = 0; i < taskManagers && !stopping; i++) {
+    const slots = flags.slots === undefined ? [] : ['-D', `taskmanager.numberOfTaskSlots=${flags.slots}`];
+    start('taskmanager', ['-D', `jobmanager.rpc.port=${port}`, ...slots]).stderr?.pipe(process.stderr);
   }
   await Promise.all(
     children.map(async (child) => {

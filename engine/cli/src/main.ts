@@ -112,8 +112,8 @@ program
   .description('a cluster on this machine')
   .command('start')
   .description('run a JobManager and TaskManagers, each a process of its own, until a signal')
-  .option('-t, --taskmanagers <number>', 'TaskManagers', positiveInteger, 1)
-  .option('-s, --slots <number>', 'slots of each', positiveInteger, 1)
+  .option('-t, --taskmanagers <number>', 'TaskManagers (default: minicluster.number-of-taskmanagers)', positiveInteger)
+  .option('-s, --slots <number>', 'slots of each (default: taskmanager.numberOfTaskSlots)', positiveInteger)
   .option('--config <file>', 'YAML file (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
   .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
   .action(async (flags: LocalClusterFlags) => {

@@ -123,7 +123,6 @@ export const TASKMANAGER_OPTIONS = {
     maximum: 64,
     default: 1,
     scope: 'client',
-    pending: true,
-    doc: 'TaskManagers of a local cluster.',
+    doc: 'TaskManagers of a cluster on this machine (millstream cluster start).',
   },
 } as const;
