@@ -127,8 +127,12 @@ export class JobMaster {
 
   /** Nobody hears of the end of a job that another leader would still go on with. */
   private async conclude(outcome: RunOutcome['type'] | 'failed'): Promise<void> {
+    // While it is on the list, another leader will go on with it.
+    if (!this.isAbandoned)
+      await this.forget?.().catch(() => {
+        this.isAbandoned = true;
+      });
     if (this.isAbandoned) return this.facts.ended('SUSPENDED');
-    await this.forget?.().catch(() => undefined);
     this.facts.ended(outcome === 'cancelled' ? 'CANCELED' : outcome === 'failed' ? 'FAILED' : 'FINISHED');
   }
 
