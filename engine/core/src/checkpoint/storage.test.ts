@@ -285,6 +285,19 @@ describe('CheckpointRetention', () => {
     expect(await job.restored('/job')).toEqual(['base of 4', 'delta of 5']);
   });
 
+  it.each(['/savepoints', '/job'])('leaves savepoints to their user, also one that is gone (in %s)', async (target) => {
+    const { disk, job } = await memoryJob();
+    const [kept, gone] = [await job.savepoint(1, target), await job.savepoint(2, target)];
+    for (const file of disk.files(gone).keys()) await disk.unlink(`${gone}/${file}`);
+    await job.checkpoint(3, 'base');
+    const { checkpoints } = job.record;
+    expect(checkpoints.map(({ kind }) => kind)).toEqual(['savepoint', 'savepoint', 'checkpoint']);
+    await job.retention.discardCheckpoints(checkpoints, { ...job.record, checkpoints: [] });
+    expect((await disk.list('/job')).filter((name) => name.startsWith('chk'))).toEqual([]);
+    expect(await disk.list('/job/shared')).toEqual([]);
+    expect([...disk.files(kept).keys()]).toHaveLength(2);
+  });
+
   it('removes what was written for an epoch that was given up, and nothing that is in use', async () => {
     const { disk, job } = await memoryJob();
     await job.checkpoint(1, 'base');
