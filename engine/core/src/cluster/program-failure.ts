@@ -11,7 +11,7 @@ export function programFailed(thrown: unknown): MillstreamError {
 }
 
 /** Anything may be thrown, also what has no text. */
-function textOf(thrown: unknown): string {
+export function textOf(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {
