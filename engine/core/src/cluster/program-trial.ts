@@ -9,11 +9,10 @@
 import { Worker } from 'node:worker_threads';
 import type { EvaluationContext } from '../api/evaluation.js';
 import { type ScheduledCall, systemClock } from '../common/clock.js';
-import { MillstreamError } from '../common/errors.js';
+import { MillstreamError, textOf } from '../common/errors.js';
 import type { Plan } from '../plan/plan.js';
 import { deserializeError } from '../runtime/serialize-error.js';
 import type { SerializedError } from '../runtime/slot-messages.js';
-import { textOf } from './program-failure.js';
 
 /** A program to try; plain data. */
 export interface TrialRequest {
