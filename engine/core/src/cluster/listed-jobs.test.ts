@@ -62,7 +62,7 @@ beforeEach(async () => {
     term: 1,
     heartbeatIntervalMs: 1000,
     heartbeatTimeoutMs: 10_000,
-    slotRequestTimeoutMs: 1_000_000,
+    scheduler: { type: 'Default', slotRequestTimeoutMs: 1_000_000, failover: 'region' },
     spread: 'fill',
     submitted: new SubmittedJobs(new DiskCheckpointFiles(faulty), '/cluster', 'leader', 1),
     observer: {
