@@ -37,6 +37,12 @@ describe('a program that', () => {
     ['throws nothing', 'throw null;', FAILED, /the program threw null/],
     ['throws what cannot be shown', 'throw { toString() { throw 1; } };', FAILED, /a value that cannot be shown/],
     ['throws later', 'setTimeout(() => { throw new Error("later"); }); await new Promise(() => {});', FAILED, /later/],
+    [
+      'throws later what cannot be shown',
+      'setTimeout(() => { throw { toString: 1, valueOf: 1 }; }); await new Promise(() => {});',
+      FAILED,
+      /cannot be shown/,
+    ],
     ['rejects', 'void Promise.reject(new Error("unhandled")); await new Promise((r) => setTimeout(r, 100_000));', FAILED, /unhandled/],
     ['is no module', 'export {', FAILED, /SyntaxError/],
     ['imports what is not there', "import 'no-such-package';", FAILED, /no-such-package/],

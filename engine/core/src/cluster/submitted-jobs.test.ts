@@ -76,6 +76,15 @@ describe('the list of jobs', () => {
     expect((await leader.load()).map(({ id }) => id)).toEqual(['a']);
   });
 
+  it('is changed by jobs that end while it is taken over once more', async () => {
+    const files = await storage();
+    const jobs = new SubmittedJobs(files, DIRECTORY, 'one', 1);
+    for (const id of ['a', 'b', 'c']) await jobs.add(job(id), CONTENT);
+    await Promise.all([jobs.takeOver(), jobs.remove('a'), jobs.takeOver(), jobs.remove('b')]);
+    await jobs.add(job('d'), CONTENT);
+    expect((await new SubmittedJobs(files, DIRECTORY, 'two').load()).map(({ id }) => id)).toEqual(['c', 'd']);
+  });
+
   it('goes on after a change whose answer was lost', async () => {
     const disk = new MemoryDisk();
     const files = await storage(disk);

@@ -224,6 +224,8 @@ export class RingReceiver implements InputChannel {
   goOnCapturing(): void {
     const { capturing } = this;
     if (capturing === undefined) return;
+    // In this order: the producer announces a barrier before it publishes what comes after it.
+    this.ring.peek();
     this.listen();
     this.captureAvailable(capturing);
     // What is still to come needs room that does not depend on how fast records are processed.
