@@ -36,7 +36,7 @@ function directoryOf(name: string, ...taskManagers: readonly string[]): string {
 
 it('of dead processes of this machine are removed, and nothing else', async () => {
   const dead = `${hostname()}-${deadPid}`;
-  const kept = [`${hostname()}-${process.ppid}`, `elsewhere-${deadPid}`, 'resource-1', `${hostname()}-resource-${deadPid}`];
+  const kept = [processName(1), `${hostname()}-${process.ppid}`, `elsewhere-${deadPid}`, 'resource-1', `${hostname()}-resource-${deadPid}`];
   const shared = directoryOf('shared', dead, processName(), ...kept);
   mkdirSync(join(shared, dead));
   const temporary = directoryOf('millstream-taskmanager-mine');
@@ -49,6 +49,11 @@ it('of dead processes of this machine are removed, and nothing else', async () =
   expect(readdirSync(killed)).toEqual(['programs']);
   expect(readdirSync(foreign)).toEqual([`local-state-${dead}`]);
   for (const name of kept) expect(readdirSync(join(localStateDirectory(shared, name), 'run'))).toEqual(['state.keyed']);
+});
+
+it('have different names in containers on one network, where each is process 1', () => {
+  expect(processName(1)).not.toBe(processName(1));
+  expect(processName(2)).toBe(processName(2));
 });
 
 it('are looked for in vain where there is nothing', async () => {

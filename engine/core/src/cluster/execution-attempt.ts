@@ -63,7 +63,13 @@ export class ExecutionAttempt {
     this.checkpoints.end();
     this.restart.end();
     for (const request of this.requests.values()) request.reject(checkpointRefused('the attempt has ended'));
-    for (const source of this.sources.values()) source.close();
+    for (const source of this.sources.values()) {
+      try {
+        source.close();
+      } catch (error) {
+        this.options.observer.closeFailed(asMillstreamError(error));
+      }
+    }
     await Promise.all(this.regions.map((region) => region.end(this.options.clock)));
     await this.checkpoints.settled();
     return outcome;

@@ -184,7 +184,7 @@ export class JobRun {
     const storage = this.directoryStore?.storage;
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
-    const directory = await prepareSavepoint(storage, target, this.run);
+    const directory = await prepareSavepoint(storage, target, this.run, this.entropy);
     try {
       if (stop === undefined) await this.request('savepoint', stop, directory);
       else await this.stopWith(directory, stop);
@@ -247,7 +247,10 @@ export class JobRun {
 
   /** Whether the run would read the checkpoint in this directory after a failure, or owns it. */
   needs(directory: string): boolean {
-    return (this.lastCheckpoint ?? this.start?.path) === directory || this.directoryStore?.record.claimed?.path === directory;
+    return (
+      (this.lastCheckpoint ?? this.start?.path ?? this.settings.from) === directory ||
+      this.directoryStore?.record.claimed?.path === directory
+    );
   }
 
   /** Kills a slot as a crash would; for tests and demonstrations. */
@@ -368,8 +371,7 @@ export class JobRun {
 
   private async stopped(): Promise<RunOutcome> {
     await this.directoryStore?.end('stopped');
-    const point = (await this.directoryStore?.latest()) as RestorePoint;
-    return { type: 'stopped', checkpoint: point.path };
+    return { type: 'stopped', checkpoint: this.lastCheckpoint as string };
   }
 
   private async finished(): Promise<RunOutcome> {
@@ -382,7 +384,9 @@ export class JobRun {
 
   private async cancelled(): Promise<RunOutcome> {
     if (this.endedEarly) return await this.finished();
-    return { type: 'cancelled', checkpoint: ((await this.directoryStore?.latest()) ?? this.start)?.path };
+    // Where the storage does not answer now, what is known of it is said.
+    await this.directoryStore?.settle().catch(() => undefined);
+    return { type: 'cancelled', checkpoint: this.lastCheckpoint ?? this.start?.path };
   }
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */

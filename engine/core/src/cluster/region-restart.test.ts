@@ -32,6 +32,9 @@ class Rig {
   readonly listeners = new Map<number, SlotListener>();
   enumerator!: SplitEnumeratorContext<SourceSplit>;
   given: string[] = [];
+  snapshotState = (): unknown => undefined;
+  closeEnumerator = (): void => undefined;
+  readonly notClosed: string[] = [];
   /** What the restart strategy answers. */
   delay: number | MillstreamError = 50;
   readonly store = new NoCheckpointStore();
@@ -52,8 +55,8 @@ class Rig {
           addReader: (subtask) => this.given.push(`reader ${subtask}`),
           handleSplitRequest: () => undefined,
           addSplitsBack: (splits) => this.given.push(`back ${splits.map(({ id }) => id).join()}`),
-          snapshotState: () => undefined,
-          close: () => undefined,
+          snapshotState: () => this.snapshotState(),
+          close: () => this.closeEnumerator(),
         };
       },
       createReader: () => {
@@ -112,6 +115,7 @@ class Rig {
       running: () => undefined,
       observer: {
         ...SILENT_OBSERVER,
+        closeFailed: ({ message }) => this.notClosed.push(message),
         regionsRestarting: (subtasks) => this.told.push(`restarting ${subtasks.map(({ subtaskIndex }) => subtaskIndex).join()}`),
         checkpointTriggered: (epoch) => this.told.push(`checkpoint ${epoch}`),
         checkpointFailed: (epoch) => this.told.push(`checkpoint ${epoch} failed`),
@@ -279,5 +283,28 @@ describe('a region that has failed', () => {
     rig.attempt.cancel();
     expect(await rig.outcome).toEqual({ type: 'cancelled' });
     expect(await rig.pass(1000)).not.toContain('replace 1');
+  });
+});
+
+describe("a user's enumerator", () => {
+  it('that cannot be snapshot fails the attempt, and nothing else', async () => {
+    const rig = await started();
+    rig.snapshotState = () => {
+      throw new Error('no snapshot today');
+    };
+    await rig.pass(1000);
+    expect(await rig.outcome).toMatchObject({ type: 'failed', error: { message: expect.stringContaining('no snapshot today') } });
+    expect(await rig.settle()).not.toContain('0/1 trigger');
+  });
+
+  it('that cannot be closed keeps no slot alive', async () => {
+    const rig = await started();
+    rig.closeEnumerator = () => {
+      throw new Error('it stays open');
+    };
+    rig.attempt.cancel();
+    expect(await rig.outcome).toEqual({ type: 'cancelled' });
+    expect(rig.notClosed).toEqual([expect.stringContaining('it stays open')]);
+    expect(await rig.settle()).toEqual(expect.arrayContaining(['0/1 killed', '1/1 killed', '2/1 killed']));
   });
 });
