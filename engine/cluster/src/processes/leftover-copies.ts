@@ -9,17 +9,17 @@
  * its own (`taskmanager.resource-id`) finds its copies again, so they stay; 3. it never throws. Where machines share a name and a disk (as
  * containers may), one that lives can be taken for dead: it then reads its checkpoints from their store, as for any copy that is missing.
  */
-import { randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { randomToken } from 'millstream/cluster';
 import { TEMPORARY_PREFIX } from './temporary-directory.js';
 
 const PREFIX = 'local-state-';
 
 /** The name of a TaskManager that was given none. In a container it is process 1, and others may have the name of its host, too. */
 export function processName(pid: number = process.pid): string {
-  return pid === 1 ? `${hostname()}-${randomBytes(4).toString('hex')}-1` : `${hostname()}-${pid}`;
+  return pid === 1 ? `${hostname()}-${randomToken().slice(0, 8)}-1` : `${hostname()}-${pid}`;
 }
 
 /** The directory of a TaskManager's copies. */

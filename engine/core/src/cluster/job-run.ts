@@ -60,10 +60,9 @@ export class JobRun {
     this.entropy = options.entropy ?? systemEntropy;
     const { disk, clock } = options;
     this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
-    const { plan } = options.program;
-    this.settings = runSettings(plan, options.options);
+    this.settings = runSettings(options.program.plan, options.options);
     checkSinkTargets(options.program);
-    this.graph = this.asRequired(buildJobGraph(plan));
+    this.graph = this.asRequired(buildJobGraph(options.program.plan));
     this.scheduler = options.scheduler ?? LOCAL_SCHEDULER;
     const seed = options.options.seed ?? this.entropy.seed();
     this.run = options.run ?? seededRandom(this.entropy.seed()).uint32().toString(16).padStart(8, '0');
@@ -384,7 +383,7 @@ export class JobRun {
 
   private async cancelled(): Promise<RunOutcome> {
     if (this.endedEarly) return await this.finished();
-    // Where the storage does not answer now, what is known of it is said.
+    // Where the storage does not answer, what is known is said.
     await this.directoryStore?.settle().catch(() => undefined);
     return { type: 'cancelled', checkpoint: this.lastCheckpoint ?? this.start?.path };
   }
