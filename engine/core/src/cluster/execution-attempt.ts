@@ -123,7 +123,8 @@ export class ExecutionAttempt {
       return;
     }
     const typed = asMillstreamError(error);
-    this.options.observer.attemptFailed({ error: typed, slot: origin?.slot, task: origin?.task });
+    const isConcurrent = this.restart.isCollecting;
+    this.options.observer.attemptFailed({ error: typed, isConcurrent, slot: origin?.slot, task: origin?.task });
     this.restart.failed(region, typed, position);
   }
 

@@ -10,7 +10,6 @@ import { FileSystems } from '../checkpoint/file-systems.js';
 import { latestCheckpoint } from '../checkpoint/job-record.js';
 import type { RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
-import { CheckpointStorage } from '../checkpoint/storage.js';
 import { MillstreamError } from '../common/errors.js';
 import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
@@ -26,10 +25,11 @@ import { Pauses } from './pauses.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { RestartJudge } from './restart-judge.js';
 import { createRestartStrategy } from './restart-strategy.js';
-import { type RestoreShares, restoreShares } from './restore-shares.js';
+import type { RestoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
 import { failedBy, noCheckpointDirectory, prepareSavepoint } from './run-errors.js';
+import { RunRestore } from './run-restore.js';
 import type { AllocationReason } from './scheduling/adaptive-scheduler-state.js';
 import { type AttemptAllocation, type AttemptScheduler, LOCAL_SCHEDULER } from './scheduling/attempt-scheduler.js';
 
@@ -51,8 +51,7 @@ export class JobRun {
   private endedEarly = false;
   /** What `from` means. */
   private start: RestorePoint | undefined;
-  /** What the newest attempt restores. */
-  private point: RestorePoint | undefined;
+  private readonly restored: RunRestore;
   private readonly pauses: Pauses;
 
   constructor(options: JobRunOptions) {
@@ -60,6 +59,7 @@ export class JobRun {
     this.entropy = options.entropy ?? systemEntropy;
     const { disk, clock } = options;
     this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
+    this.restored = new RunRestore(this.files);
     this.settings = runSettings(options.program.plan, options.options);
     checkSinkTargets(options.program);
     this.graph = this.asRequired(buildJobGraph(options.program.plan));
@@ -102,9 +102,9 @@ export class JobRun {
       const rescalable = this.directoryStore !== undefined;
       allocation = await this.scheduler.allocate({ graph: this.graph, reason: this.allocationReason, rescalable });
       // Not before: a former leader may have been faster by one checkpoint.
-      const shares = await this.restore(allocation.graph);
+      const shares = await this.restored.load(this.directoryStore, this.start, allocation.graph);
       if (this.stopWanted !== undefined) return 'cancelled';
-      return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
+      return await this.runAttempt(attempt, epochs, shares, allocation);
     } catch (error) {
       const failed = failedBy(error);
       return this.stopWanted === undefined ? failed : 'cancelled';
@@ -306,20 +306,10 @@ export class JobRun {
 
   private readonly plainStore = new NoCheckpointStore();
 
-  /** What an attempt at this parallelism restores: the latest checkpoint. */
-  private async restore(graph: JobGraph): Promise<RestoreShares | undefined> {
-    const point = (await this.directoryStore?.latest()) ?? this.start;
-    this.point = point;
-    if (point === undefined) return undefined;
-    const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
-    return await restoreShares(point, graph, storage);
-  }
-
   private async runAttempt(
     attempt: number,
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
-    point: RestorePoint | undefined,
     { graph, createSlots, replace, running, isElastic }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
@@ -348,16 +338,20 @@ export class JobRun {
       disk,
       createSlots,
       failover: replace && {
-        delayOf: (error, position) => this.judge.delayOf({ error, position, point: this.point }),
-        restore: async () => await this.restore(graph),
+        delayOf: (error, position, region) => this.judge.delayOf({ error, position, point: this.restored.point, region }),
+        restore: async () => {
+          const shares = await this.restored.load(this.directoryStore, this.start, graph);
+          this.restored.tell(observer);
+          return shares;
+        },
         replace,
       },
       running,
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, graph, point?.path, expectedRecords(program));
-    if (point !== undefined) observer.checkpointRestored({ epoch: point.metadata.epoch, kind: point.metadata.kind, path: point.path });
+    observer.attemptStarted(attempt, graph, this.restored.point?.path, expectedRecords(program));
+    this.restored.tell(observer);
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
@@ -392,7 +386,7 @@ export class JobRun {
   private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }): Promise<boolean> {
     if (this.stopWanted !== undefined) return false;
     const { error, position } = outcome;
-    const delayMs = this.judge.delayOf({ error, position, point: this.point });
+    const delayMs = this.judge.delayOf({ error, position, point: this.restored.point });
     this.options.observer.restarting(error, delayMs);
     await this.pauses.wait(delayMs);
     return this.stopWanted === undefined;
