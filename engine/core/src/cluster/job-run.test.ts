@@ -1,0 +1,209 @@
+/** How a run goes on when the disk that it keeps its record on fails or is full, and what its attempts are given. Its slots are scripted. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { JobBuilder } from '../api/job-builder.js';
+import { StreamExecutionEnvironment } from '../api/stream-execution-environment.js';
+import { streams } from '../api/streams.js';
+import type { Clock } from '../common/clock.js';
+import { createDiskError } from '../common/disk-error.js';
+import { type DiskFault, MemoryDisk } from '../common/memory-disk.js';
+import { seededEntropy, seededRandom } from '../common/random.js';
+import { discardingSink } from '../connector/print-sink.js';
+import type { JobProgram } from '../plan/plan.js';
+import type { ToSlot } from '../runtime/slot-messages.js';
+import { VirtualClock } from '../testing/virtual-clock.js';
+import { runVirtualTime } from '../testing/virtual-network.js';
+import type { AttemptOptions } from './attempt-options.js';
+import { JobRun } from './job-run.js';
+import type { JobRunOptions, RunOutcome } from './job-run-options.js';
+import { SILENT_OBSERVER } from './local-executor.js';
+import { type Placement, placeSubtasks } from './placement.js';
+import type { AttemptAllocation } from './scheduling/attempt-scheduler.js';
+import type { SlotListener, SlotSet } from './slot-set.js';
+
+/** Slots whose subtasks have ended as soon as they run. */
+class ScriptedSlots implements SlotSet {
+  readonly placement: Placement;
+  private readonly clock: Clock;
+  private readonly listener: SlotListener;
+
+  constructor({ graph, clock }: AttemptOptions, listener: SlotListener) {
+    this.placement = placeSubtasks(graph);
+    this.clock = clock;
+    this.listener = listener;
+  }
+
+  private say(message: Parameters<SlotListener['message']>[1]): void {
+    this.clock.schedule(1, () => this.listener.message(0, message));
+  }
+
+  async start(): Promise<void> {
+    this.say({ type: 'deployed' });
+  }
+
+  send(): void {}
+
+  broadcast(message: ToSlot): void {
+    const { subtasks } = this.placement;
+    if (message.type === 'start') {
+      for (const { vertexId, subtaskIndex: subtask } of subtasks) this.say({ type: 'ended', vertexId, subtask });
+    } else if (message.type === 'trigger') {
+      for (const { vertexId, subtaskIndex } of subtasks) {
+        const snapshot = { epoch: message.epoch, vertexId, subtaskIndex, operators: {}, writtenBytes: 0 };
+        this.say({ type: 'acknowledged', snapshot });
+      }
+    } else if (message.type === 'complete') this.say({ type: 'committed', epoch: message.epoch });
+  }
+
+  async close(): Promise<void> {}
+  async kill(): Promise<void> {}
+  killSlot(): void {}
+}
+
+const RESTARTING = {
+  'restart-strategy.type': 'fixed-delay',
+  'restart-strategy.fixed-delay.attempts': 10,
+  'restart-strategy.fixed-delay.delay': '1 s',
+};
+
+function programOf(options: Readonly<Record<string, unknown>>): JobProgram {
+  const checkpoints = { 'execution.checkpointing.dir': '/checkpoints', 'execution.checkpointing.interval': '1 h' };
+  const job = new JobBuilder(streams, { mode: 'client', parameters: {}, options: { ...checkpoints, ...options } });
+  new StreamExecutionEnvironment(job).fromSequence(1, 2).sinkTo(discardingSink());
+  return job.build('job');
+}
+
+class Rig {
+  readonly clock: VirtualClock = new VirtualClock(1_000_000);
+  readonly disk: MemoryDisk = new MemoryDisk();
+  /** What happened to the run, in order. */
+  readonly seen: string[] = [];
+  /** Of each attempt. */
+  readonly attempts: AttemptOptions[] = [];
+  /** From when all results are in a complete checkpoint. */
+  faultAtEnd: DiskFault | undefined;
+
+  /** Runs the job to its end. */
+  async run(
+    options: Readonly<Record<string, unknown>>,
+    given: Partial<JobRunOptions> = {},
+    allocated: Partial<AttemptAllocation> = {},
+  ): Promise<RunOutcome> {
+    const program = programOf(options);
+    const run = new JobRun({
+      program,
+      artifact: {} as JobRunOptions['artifact'],
+      options: {},
+      clock: this.clock,
+      disk: this.disk,
+      entropy: seededEntropy(seededRandom(1)),
+      observer: {
+        ...SILENT_OBSERVER,
+        attemptStarted: (attempt) => this.seen.push(`attempt ${attempt}`),
+        checkpointCompleted: ({ final }) => {
+          if (final) this.disk.fault = this.faultAtEnd;
+        },
+        restarting: ({ code }, delayMs) => this.seen.push(`${code}, again in ${delayMs} ms`),
+      },
+      scheduler: {
+        allocate: async ({ graph }) => ({
+          graph,
+          createSlots: (attempt, listener) => {
+            this.attempts.push(attempt);
+            return new ScriptedSlots(attempt, listener);
+          },
+          running: () => undefined,
+          release: () => undefined,
+          ...allocated,
+        }),
+        withdraw: () => undefined,
+      },
+      ...given,
+    });
+    let isOver = false;
+    const outcome = run.execute().finally(() => {
+      isOver = true;
+    });
+    outcome.catch(() => undefined);
+    for (let second = 0; second < 60 && !isOver; second++) await runVirtualTime(this.clock, this.clock.now() + 1000, () => isOver);
+    expect(isOver).toBe(true);
+    return await outcome;
+  }
+}
+
+/** The first so many of these operations fail. */
+function failing(code: string, times: number, isMeant: (operation: string, path: string) => boolean): DiskFault {
+  let left = times;
+  return (operation, path) => (isMeant(operation, path) && left-- > 0 ? createDiskError(code, operation, path) : undefined);
+}
+
+/** A new version of the run's record gets its name. */
+function isRecordChange(operation: string, path: string): boolean {
+  return operation === 'link' && /\/job\.\d+$/.test(path);
+}
+
+/** The record says of the first attempt that it begins; the version before that says so of the run. */
+function isFirstAttempt(operation: string, path: string): boolean {
+  return isRecordChange(operation, path) && path.endsWith('.2');
+}
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+
+describe('a run whose disk fails for a moment', () => {
+  it('is started again as its restart strategy says', async () => {
+    rig.disk.fault = failing('EIO', 2, isFirstAttempt);
+    expect(await rig.run(RESTARTING)).toEqual({ type: 'finished' });
+    // The first attempt is in the record as begun: whether it was could not be known.
+    expect(rig.seen).toEqual(['DISK_FAILED, again in 1000 ms', 'DISK_FAILED, again in 1000 ms', 'attempt 2']);
+  });
+
+  it('fails where there is to be no restart, and names the file', async () => {
+    rig.disk.fault = failing('EIO', 1, isFirstAttempt);
+    await expect(rig.run({ 'restart-strategy.type': 'none' })).rejects.toMatchObject({
+      code: 'DISK_FAILED',
+      message: expect.stringMatching(/'\/checkpoints\/job-\w+\/job\.\d+'/),
+    });
+    expect(rig.seen).toEqual([]);
+  });
+
+  it('fails at once where it was to begin, but goes on where a former leader has begun it', async () => {
+    const broken = (): DiskFault => failing('EIO', 1, (operation) => operation === 'makeDirectory');
+    rig.disk.fault = broken();
+    await expect(rig.run(RESTARTING)).rejects.toThrow(/EIO/);
+    rig.disk.fault = broken();
+    expect(await rig.run(RESTARTING, { run: 'known' })).toEqual({ type: 'finished' });
+    expect(rig.seen).toEqual(['DISK_FAILED, again in 1000 ms', 'attempt 1']);
+  });
+
+  it('does not try again what time does not mend', async () => {
+    rig.disk.fault = failing('EACCES', 1, isFirstAttempt);
+    await expect(rig.run(RESTARTING)).rejects.toMatchObject({ code: 'EACCES' });
+    expect(rig.seen).toEqual([]);
+  });
+});
+
+describe('a run whose disk is full when it has finished', () => {
+  it('has finished as soon as there is room, without another attempt', async () => {
+    rig.faultAtEnd = failing('ENOSPC', 3, isRecordChange);
+    expect(await rig.run(RESTARTING)).toEqual({ type: 'finished' });
+    expect(rig.seen).toEqual(['attempt 1', ...new Array<string>(3).fill('DISK_FULL, again in 1000 ms')]);
+  });
+
+  it('says so where there is to be no restart', async () => {
+    rig.faultAtEnd = failing('ENOSPC', 1, isRecordChange);
+    await expect(rig.run({ 'restart-strategy.type': 'none' })).rejects.toMatchObject({ code: 'DISK_FULL' });
+    expect(rig.seen).toEqual(['attempt 1']);
+  });
+});
+
+describe('barriers of a run with unaligned checkpoints', () => {
+  const options = { 'execution.checkpointing.unaligned.enabled': true };
+
+  it('overtake where the next attempt has the same parallelism, and not where it may get another one', async () => {
+    await rig.run(options);
+    await rig.run(options, {}, { isElastic: true });
+    expect(rig.attempts.map(({ overtakeAfterMs }) => overtakeAfterMs)).toEqual([0, undefined]);
+  });
+});
