@@ -82,7 +82,7 @@ describe('checkpoints in REST', () => {
     for (let count = 0; count < 4; count++) {
       const checkpoint = await job.checkpoint();
       // What the sinks remember lies in the metadata, and is as much each time.
-      const inMetadata = checkpoint.checkpointed_size - (job.written().get(checkpoint.id) as number);
+      const inMetadata = checkpoint.checkpointed_size - (job.written().get(checkpoint.id) ?? 0);
       inline.add(inMetadata);
       // One is kept: when the one before is gone, what is left is this one's.
       const left = (): number => [...job.written().values()].reduce((sum, bytes) => sum + bytes, 0);
