@@ -1,4 +1,4 @@
-/** How a run goes on when the disk that it keeps its record on fails or is full, and what its attempts are given. Its slots are scripted. */
+/** How a run goes from attempt to attempt, and on when the disk that it keeps its record on fails or is full. Its slots are scripted. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { JobBuilder } from '../api/job-builder.js';
 import { StreamExecutionEnvironment } from '../api/stream-execution-environment.js';
@@ -20,38 +20,44 @@ import { type Placement, placeSubtasks } from './placement.js';
 import type { AttemptAllocation } from './scheduling/attempt-scheduler.js';
 import type { SlotListener, SlotSet } from './slot-set.js';
 
-/** Slots whose subtasks have ended as soon as they run. */
+/** Slots whose subtasks have ended as soon as they run, or never end. */
 class ScriptedSlots implements SlotSet {
   readonly placement: Placement;
   private readonly clock: Clock;
   private readonly listener: SlotListener;
+  private readonly isEndless: boolean;
 
-  constructor({ graph, clock }: AttemptOptions, listener: SlotListener) {
+  constructor({ graph, clock }: AttemptOptions, listener: SlotListener, isEndless: boolean) {
     this.placement = placeSubtasks(graph);
     this.clock = clock;
     this.listener = listener;
+    this.isEndless = isEndless;
   }
 
   private say(message: Parameters<SlotListener['message']>[1]): void {
     this.clock.schedule(1, () => this.listener.message(0, message));
   }
 
+  private sayOfEach(message: Parameters<SlotListener['message']>[1]): void {
+    for (let slot = 0; slot < this.placement.slots; slot++) this.say(message);
+  }
+
   async start(): Promise<void> {
-    this.say({ type: 'deployed' });
+    this.sayOfEach({ type: 'deployed' });
   }
 
   send(): void {}
 
   broadcast(message: ToSlot): void {
     const { subtasks } = this.placement;
-    if (message.type === 'start') {
+    if (message.type === 'start' && !this.isEndless) {
       for (const { vertexId, subtaskIndex: subtask } of subtasks) this.say({ type: 'ended', vertexId, subtask });
     } else if (message.type === 'trigger') {
       for (const { vertexId, subtaskIndex } of subtasks) {
         const snapshot = { epoch: message.epoch, vertexId, subtaskIndex, operators: {}, writtenBytes: 0 };
         this.say({ type: 'acknowledged', snapshot });
       }
-    } else if (message.type === 'complete') this.say({ type: 'committed', epoch: message.epoch });
+    } else if (message.type === 'complete') this.sayOfEach({ type: 'committed', epoch: message.epoch });
   }
 
   async close(): Promise<void> {}
@@ -79,6 +85,8 @@ class Rig {
   readonly seen: string[] = [];
   /** Of each attempt. */
   readonly attempts: AttemptOptions[] = [];
+  /** What is done when an attempt runs, one by one; an attempt for which there is something does not end by itself. */
+  acts: ((run: JobRun) => void)[] = [];
   /** From when all results are in a complete checkpoint. */
   faultAtEnd: DiskFault | undefined;
 
@@ -98,18 +106,23 @@ class Rig {
       entropy: seededEntropy(seededRandom(1)),
       observer: {
         ...SILENT_OBSERVER,
-        attemptStarted: (attempt) => this.seen.push(`attempt ${attempt}`),
+        running: () => {
+          const act = this.acts[this.attempts.length - 1];
+          if (act !== undefined) this.clock.schedule(1, () => act(run));
+        },
         checkpointCompleted: ({ final }) => {
           if (final) this.disk.fault = this.faultAtEnd;
         },
         restarting: ({ code }, delayMs) => this.seen.push(`${code}, again in ${delayMs} ms`),
       },
       scheduler: {
-        allocate: async ({ graph }) => ({
+        allocate: async ({ graph, reason }) => ({
           graph,
           createSlots: (attempt, listener) => {
+            const vertices = graph.vertices.map(({ parallelism }) => parallelism).join();
+            this.seen.push(`${reason}: attempt ${attempt.attempt} at ${vertices}`);
             this.attempts.push(attempt);
-            return new ScriptedSlots(attempt, listener);
+            return new ScriptedSlots(attempt, listener, this.acts[this.attempts.length - 1] !== undefined);
           },
           running: () => undefined,
           release: () => undefined,
@@ -156,7 +169,7 @@ describe('a run whose disk fails for a moment', () => {
     rig.disk.fault = failing('EIO', 2, isFirstAttempt);
     expect(await rig.run(RESTARTING)).toEqual({ type: 'finished' });
     // The first attempt is in the record as begun: whether it was could not be known.
-    expect(rig.seen).toEqual(['DISK_FAILED, again in 1000 ms', 'DISK_FAILED, again in 1000 ms', 'attempt 2']);
+    expect(rig.seen).toEqual(['DISK_FAILED, again in 1000 ms', 'DISK_FAILED, again in 1000 ms', 'failed: attempt 2 at 1']);
   });
 
   it('fails where there is to be no restart, and names the file', async () => {
@@ -174,7 +187,7 @@ describe('a run whose disk fails for a moment', () => {
     await expect(rig.run(RESTARTING)).rejects.toThrow(/EIO/);
     rig.disk.fault = broken();
     expect(await rig.run(RESTARTING, { run: 'known' })).toEqual({ type: 'finished' });
-    expect(rig.seen).toEqual(['DISK_FAILED, again in 1000 ms', 'attempt 1']);
+    expect(rig.seen).toEqual(['DISK_FAILED, again in 1000 ms', 'failed: attempt 1 at 1']);
   });
 
   it('does not try again what time does not mend', async () => {
@@ -188,13 +201,13 @@ describe('a run whose disk is full when it has finished', () => {
   it('has finished as soon as there is room, without another attempt', async () => {
     rig.faultAtEnd = failing('ENOSPC', 3, isRecordChange);
     expect(await rig.run(RESTARTING)).toEqual({ type: 'finished' });
-    expect(rig.seen).toEqual(['attempt 1', ...new Array<string>(3).fill('DISK_FULL, again in 1000 ms')]);
+    expect(rig.seen).toEqual(['submitted: attempt 1 at 1', ...new Array<string>(3).fill('DISK_FULL, again in 1000 ms')]);
   });
 
   it('says so where there is to be no restart', async () => {
     rig.faultAtEnd = failing('ENOSPC', 1, isRecordChange);
     await expect(rig.run({ 'restart-strategy.type': 'none' })).rejects.toMatchObject({ code: 'DISK_FULL' });
-    expect(rig.seen).toEqual(['attempt 1']);
+    expect(rig.seen).toEqual(['submitted: attempt 1 at 1']);
   });
 });
 
@@ -205,5 +218,38 @@ describe('barriers of a run with unaligned checkpoints', () => {
     await rig.run(options);
     await rig.run(options, {}, { isElastic: true });
     expect(rig.attempts.map(({ overtakeAfterMs }) => overtakeAfterMs)).toEqual([0, undefined]);
+  });
+});
+
+describe('a run', () => {
+  it('that is stopped is over, for the next leader too', async () => {
+    rig.acts = [(run) => run.stop()];
+    const outcome = await rig.run(RESTARTING, { run: 'known' });
+    expect(outcome).toMatchObject({ type: 'stopped', checkpoint: expect.stringMatching(/\/job-known\/chk-\d+$/) });
+    expect(await rig.run(RESTARTING, { run: 'known', term: 2 })).toEqual(outcome);
+    expect(rig.seen).toEqual(['submitted: attempt 1 at 1']);
+  });
+
+  it('goes on at the parallelism that it is rescaled to, from a checkpoint', async () => {
+    const refused: unknown[] = [];
+    rig.acts = [
+      (run) => {
+        const wanted = new Map(rig.attempts[0]?.graph.vertices.map(({ id }) => [id, 3]));
+        void run.rescale(wanted);
+        run.rescale(wanted).catch(({ code }) => refused.push(code));
+      },
+    ];
+    expect(await rig.run(RESTARTING)).toEqual({ type: 'finished' });
+    expect(refused).toEqual(['REQUEST_CONFLICT']);
+    expect(rig.seen).toEqual(['submitted: attempt 1 at 1', 'rescaled: attempt 2 at 3']);
+    expect(rig.attempts[1]?.restore).toBeDefined();
+  });
+
+  it('starts again at once when it is told to, whatever its restart strategy says', async () => {
+    const answers: boolean[] = [];
+    rig.acts = [(run) => answers.push(run.restart())];
+    expect(await rig.run({ 'restart-strategy.type': 'none' })).toEqual({ type: 'finished' });
+    expect(answers).toEqual([true]);
+    expect(rig.seen).toEqual(['submitted: attempt 1 at 1', 'rescaled: attempt 2 at 1']);
   });
 });
