@@ -55,7 +55,8 @@ describe('the facts of a job', () => {
     fresh.slotsAwaited(GRAPH);
     note();
     fresh.attemptStarted(1, GRAPH);
-    fresh.placed(placeSubtasks(GRAPH), [host, host]);
+    const placement = placeSubtasks(GRAPH);
+    for (const region of failoverRegions(GRAPH, placement, false)) fresh.placed({ placement, region }, [host, host]);
     note();
     fresh.running();
     note();

@@ -13,22 +13,22 @@ import type { ToSlot } from '../runtime/slot-messages.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
 import { runVirtualTime } from '../testing/virtual-network.js';
 import type { AttemptOptions } from './attempt-options.js';
+import type { FailoverRegion } from './failover-regions.js';
 import { JobRun } from './job-run.js';
 import type { JobRunOptions, RunOutcome } from './job-run-options.js';
 import { SILENT_OBSERVER } from './local-executor.js';
-import { type Placement, placeSubtasks } from './placement.js';
 import type { AttemptAllocation } from './scheduling/attempt-scheduler.js';
-import type { SlotListener, SlotSet } from './slot-set.js';
+import type { SlotListener, SlotSet, SlotSetPlan } from './slot-set.js';
 
 /** Slots whose subtasks have ended as soon as they run, or never end. */
 class ScriptedSlots implements SlotSet {
-  readonly placement: Placement;
+  private readonly region: FailoverRegion;
   private readonly clock: Clock;
   private readonly listener: SlotListener;
   private readonly isEndless: boolean;
 
-  constructor({ graph, clock }: AttemptOptions, listener: SlotListener, isEndless: boolean) {
-    this.placement = placeSubtasks(graph);
+  constructor({ clock }: AttemptOptions, { region }: SlotSetPlan, listener: SlotListener, isEndless: boolean) {
+    this.region = region;
     this.clock = clock;
     this.listener = listener;
     this.isEndless = isEndless;
@@ -39,7 +39,7 @@ class ScriptedSlots implements SlotSet {
   }
 
   private sayOfEach(message: Parameters<SlotListener['message']>[1]): void {
-    for (let slot = 0; slot < this.placement.slots; slot++) this.say(message);
+    for (const slot of this.region.slots) this.clock.schedule(1, () => this.listener.message(slot, message));
   }
 
   async start(): Promise<void> {
@@ -49,7 +49,7 @@ class ScriptedSlots implements SlotSet {
   send(): void {}
 
   broadcast(message: ToSlot): void {
-    const { subtasks } = this.placement;
+    const { subtasks } = this.region;
     if (message.type === 'start' && !this.isEndless) {
       for (const { vertexId, subtaskIndex: subtask } of subtasks) this.say({ type: 'ended', vertexId, subtask });
     } else if (message.type === 'trigger') {
@@ -118,11 +118,11 @@ class Rig {
       scheduler: {
         allocate: async ({ graph, reason }) => ({
           graph,
-          createSlots: (attempt, listener) => {
+          createSlots: (attempt, plan, listener) => {
             const vertices = graph.vertices.map(({ parallelism }) => parallelism).join();
             this.seen.push(`${reason}: attempt ${attempt.attempt} at ${vertices}`);
             this.attempts.push(attempt);
-            return new ScriptedSlots(attempt, listener, this.acts[this.attempts.length - 1] !== undefined);
+            return new ScriptedSlots(attempt, plan, listener, this.acts[this.attempts.length - 1] !== undefined);
           },
           running: () => undefined,
           release: () => undefined,

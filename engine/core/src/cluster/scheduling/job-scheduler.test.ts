@@ -61,10 +61,17 @@ it('the adaptive one gives what there is, and says that the next attempt may hav
 });
 
 it('the default one gives the parallelism that was asked for, each time', async () => {
-  const { allocation, pool } = await allocate({ type: 'Default', slotRequestTimeoutMs: 1000 }, 3);
+  const { allocation, pool } = await allocate({ type: 'Default', slotRequestTimeoutMs: 1000, failover: 'full' }, 3);
   expect(allocation.graph).toBe(GRAPH);
-  expect(allocation.isElastic).toBeUndefined();
+  expect([allocation.isElastic, allocation.replace]).toEqual([undefined, undefined]);
   expect(pool.freeSlots).toBe(1);
   allocation.release();
   expect(pool.freeSlots).toBe(3);
+});
+
+it('the default one gives slots to regions that restart, where they are to', async () => {
+  const { allocation, pool } = await allocate({ type: 'Default', slotRequestTimeoutMs: 1000, failover: 'region' }, 3);
+  // None is gone: they keep theirs.
+  expect(await allocation.replace?.([1])).toBe(allocation.createSlots);
+  expect(pool.freeSlots).toBe(1);
 });
