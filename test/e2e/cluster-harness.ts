@@ -203,10 +203,14 @@ export class ClusterHarness {
   async workingTaskManager(id: string): Promise<ClusterProcess> {
     const { vertices } = await this.client.job(id);
     const { taskmanagers } = await this.client.vertexTaskManagers({ jobId: id, vertexId: vertices[0]?.id as string });
-    const ids = new Set(taskmanagers.map((each) => each['taskmanager-id']));
-    const working = this.taskManagers.find(({ log, hasExited }) => !hasExited && log.some((line) => ids.has(line.id as string)));
-    if (working === undefined) throw new Error(`No TaskManager of this cluster runs the job ${id}: ${[...ids].join()}.`);
-    return working;
+    return this.taskManager(taskmanagers.map((each) => each['taskmanager-id']).find((each) => each !== 'unassigned'));
+  }
+
+  /** The one with this id. Throws if it does not live. */
+  taskManager(id: string | undefined): ClusterProcess {
+    const found = this.taskManagers.find(({ log, hasExited }) => !hasExited && log.some((line) => line.id === id));
+    if (id === undefined || found === undefined) throw new Error(`There is no TaskManager '${id}' in this cluster.`);
+    return found;
   }
 
   async stop(): Promise<void> {
