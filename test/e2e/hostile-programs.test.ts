@@ -1,6 +1,6 @@
 /** Programs that do harm while they are loaded: an error for who submits them, and a cluster that goes on. Real processes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 
 let cluster: ClusterHarness;
 /** One that does not wait long for a program; the other one waits as long as a busy machine needs. */
@@ -78,7 +78,7 @@ describe('a program that', () => {
 
   it('is in order runs after all of them, in the same JobManager', async () => {
     const id = await submit('ten', TEN);
-    while ((await cluster.client.jobStatus(id)) !== 'FINISHED') await pause();
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expect(cluster.jobManager.child.exitCode).toBeNull();
     expect(cluster.jobManager.child.pid).toBe(pid);
     expect(await cluster.client.jobs()).toEqual([{ id, status: 'FINISHED' }]);

@@ -14,7 +14,7 @@
  * at any time, whoever writes it.
  */
 import type { Disk } from '../common/disk.js';
-import { diskErrorCode } from '../common/disk-error.js';
+import { diskErrorCode, typedDiskError } from '../common/disk-error.js';
 import { DurableFile } from '../common/durable-file.js';
 import type { Register, RegisterValue } from './register.js';
 
@@ -94,7 +94,7 @@ export class DiskRegister implements Register {
       await this.disk.syncDirectory(this.directory);
       return 'done';
     } catch (error) {
-      if (isLast || diskErrorCode(error) !== 'ENOENT') throw error;
+      if (isLast || diskErrorCode(error) !== 'ENOENT') throw typedDiskError('write', this.locationOf(version), error);
       return 'removed';
     } finally {
       await this.disk.unlink(temporary).catch(() => {});
