@@ -61,6 +61,8 @@ export interface InputChannel {
   goOnCapturing(): void;
   /** Gives the capture of `epoch` up, if it is not complete. */
   endCapture(epoch: number): void;
+  /** Adds the pieces that were polled of a batch whose rest is still to come: a barrier that was just polled may lie between them. */
+  captureGathered(frames: Frame[]): void;
 }
 
 /** Shared by all output channels of a task: tells the chain's loop to stop after the current record. */

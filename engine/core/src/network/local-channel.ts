@@ -134,4 +134,7 @@ export class LocalChannel implements Transport, InputChannel {
   endCapture(epoch: number): void {
     if (this.capturing?.epoch === epoch) this.capturing = undefined;
   }
+
+  /** Batches are never in pieces here. */
+  captureGathered(_frames: Frame[]): void {}
 }

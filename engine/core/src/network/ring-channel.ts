@@ -212,8 +212,7 @@ export class RingReceiver implements InputChannel {
   // ---- capture
 
   beginCapture(epoch: number, frames: Frame[]): Capture {
-    const pieces = this.frames.gathered();
-    if (pieces !== undefined) frames.push({ kind: FRAME_MORE, bytes: pieces });
+    this.captureGathered(frames);
     for (const frame of this.held) if (isFrameKept(frame)) frames.push(frame);
     const capture: RingCapture = { epoch, frames, next: this.ring.tail, isComplete: false };
     this.capturing = capture;
@@ -234,6 +233,11 @@ export class RingReceiver implements InputChannel {
 
   endCapture(epoch: number): void {
     if (this.capturing?.epoch === epoch) this.capturing = undefined;
+  }
+
+  captureGathered(frames: Frame[]): void {
+    const pieces = this.frames.gathered();
+    if (pieces !== undefined) frames.push({ kind: FRAME_MORE, bytes: pieces });
   }
 
   private captureAvailable(capture: RingCapture): void {

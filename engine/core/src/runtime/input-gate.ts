@@ -146,9 +146,25 @@ export class InputGate {
     return this.heard?.epoch ?? 0;
   }
 
-  /** When the barrier that was announced may overtake, monotonic ms; Infinity if there is none. */
+  /** When the barrier that was announced may overtake, monotonic ms; Infinity if there is none, or a newer one is being aligned. */
   get overtakeAt(): number {
-    return this.align && this.heard !== undefined && this.heard.epoch > this.answered ? this.heard.overtakeAt : Number.POSITIVE_INFINITY;
+    const { heard } = this;
+    const isDue = this.align && heard !== undefined && heard.epoch > this.answered && heard.epoch >= this.aligning;
+    return isDue ? heard.overtakeAt : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * What an aligned barrier leaves before it: where it overtook a batch that its producer had half sent, it lies between the pieces.
+   * To be asked before anything else is polled.
+   */
+  piecesBefore(epoch: number): ChannelCapture[] {
+    const captures: ChannelCapture[] = [];
+    this.channels.forEach(({ channel }, index) => {
+      const frames: Frame[] = [];
+      channel.captureGathered(frames);
+      if (frames.length > 0) captures.push({ index, capture: { epoch, frames, isComplete: true } });
+    });
+    return captures;
   }
 
   /**
@@ -166,6 +182,7 @@ export class InputGate {
       const frames: Frame[] = [];
       if (watermark !== undefined) encoder.add({ type: 'watermark', watermark }, 0, frames);
       if (this.aligning === epoch && this.blocked[index] === true) {
+        channel.captureGathered(frames);
         captures.push({ index, capture: { epoch, frames, isComplete: true } });
         return;
       }
