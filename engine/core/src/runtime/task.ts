@@ -146,7 +146,8 @@ export class Task implements TaskHooks {
         continue;
       }
       if (this.finishing) {
-        if (!this.finishOperators()) return this.interrupted();
+        // An operator may wait for long, and barriers must not.
+        if (!this.finishOperators() && (this.turnOver() || !this.takeBarrier())) return this.interrupted();
         ran = true;
         continue;
       }
