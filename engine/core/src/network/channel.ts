@@ -164,6 +164,13 @@ export class OutputChannel {
     return this.overflow.some(isBarrier);
   }
 
+  /** The barrier of `epoch`, if it waits here, may overtake in so many ms from now: what is announced is what is left. */
+  setOvertakeIn(epoch: number, overtakeInMs: number): void {
+    const { overflow } = this;
+    for (const [at, element] of overflow.entries())
+      if (isBarrier(element) && element.epoch === epoch) overflow[at] = { ...element, overtakeInMs };
+  }
+
   /** What may still overflow before it is too much, bytes. */
   get overflowRoom(): number {
     return this.overflowBytesMax - this.overflowBytes;

@@ -109,12 +109,16 @@ export class TaskBarriers {
       if (!capture.isComplete) gate?.channels[index]?.channel.goOnCapturing();
       if (!capture.isComplete) isComplete = false;
     }
-    const isDue = (pending.barrier.overtakeAt as number) <= now;
+    const { epoch } = pending.barrier;
+    const overtakeInMs = (pending.barrier.overtakeAt as number) - now;
     channels.forEach((channel, index) => {
       if (!channel.holdsBarrier) return;
-      overtook = isDue;
-      if (isDue) this.overtakeOutput(channel, index);
-      else isComplete = false;
+      overtook = overtakeInMs <= 0;
+      if (overtook) this.overtakeOutput(channel, index);
+      else {
+        isComplete = false;
+        channel.setOvertakeIn(epoch, overtakeInMs);
+      }
     });
     if (!isComplete) return overtook;
     this.pending = undefined;

@@ -25,6 +25,8 @@ export type Arrived = unknown;
 export class CreditTransport implements Transport {
   readonly arrived: Arrived[] = [];
   credit: number = Number.POSITIVE_INFINITY;
+  /** The last one. */
+  announcement: Announcement | undefined;
   /** It has refused something that has not been offered again with success. */
   owes = false;
 
@@ -55,8 +57,9 @@ export class CreditTransport implements Transport {
     return new RecordBatch();
   }
 
-  announce({ epoch }: Announcement): boolean {
-    this.arrived.push(`barrier ${epoch} announced`);
+  announce(announcement: Announcement): boolean {
+    this.arrived.push(`barrier ${announcement.epoch} announced`);
+    this.announcement = announcement;
     return true;
   }
 
