@@ -55,6 +55,8 @@ export interface InputChannel {
   announced(): Announcement | undefined;
   /** Puts what was on its way when a checkpoint was taken before all else. Before the first poll. */
   restore(frames: readonly Frame[]): void;
+  /** The next element of what was restored, undefined if there is none left. */
+  pollRestored(): StreamElement | undefined;
   /** Adds to `frames` what has not been polled and lies before the barrier of `epoch`, which may be announced later. Ends a capture before. */
   beginCapture(epoch: number, frames: Frame[]): Capture;
   /** To be called while the capture is not complete, and the channel not polled. */

@@ -239,3 +239,43 @@ describe('a barrier that was given up', () => {
     expect(take()).toEqual({ epoch: 2, completed: 0, savepoint: true });
   });
 });
+
+describe('what was on its way', () => {
+  it('comes before anything new of all channels', () => {
+    const { output, receiver } = ringOfPieces();
+    const local = new LocalChannel();
+    const gate = new InputGate([local, receiver, new LocalChannel()].map(gateChannel));
+    const encoder = new FrameEncoder({});
+    const framesOf = (...records: readonly unknown[]): Frame[] => {
+      const batch = new RecordBatch();
+      for (const record of records) batch.values[batch.count++] = record;
+      const frames: Frame[] = [];
+      encoder.add(batch, 0, frames);
+      return frames;
+    };
+    receiver.restore([...framesOf('a'), ...framesOf('b')]);
+    local.restore(framesOf('c'));
+    const added = new OutputChannel(local, { stop: false });
+    for (const [channel, record] of [
+      [output, 'new'],
+      [added, 'newer'],
+    ] as const) {
+      channel.append(record, 0);
+      channel.flush();
+    }
+    const seen = Array.from({ length: 5 }, () => {
+      const { values } = gate.poll() as RecordBatch;
+      return [gate.polled, values[0]];
+    });
+    expect(seen.slice(0, 3)).toEqual([
+      [0, 'c'],
+      [1, 'a'],
+      [1, 'b'],
+    ]);
+    expect(seen.slice(3).sort()).toEqual([
+      [0, 'newer'],
+      [1, 'new'],
+    ]);
+    expect(gate.poll()).toBeUndefined();
+  });
+});
