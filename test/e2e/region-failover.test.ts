@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobMaster, JobRun, SubtaskId } from 'millstream/cluster';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Line } from '../jobs/file-copies.js';
 import { expectedLines } from '../jobs/regions.js';
 import { ClusterHarness } from './cluster-harness.js';
 import { directory, startCluster } from './memory-cluster.js';
@@ -105,6 +106,47 @@ describe('a job in this process', () => {
       expect.stringMatching(/^running uid:copies [01]$/),
     ]);
     job.expectExactlyOnce();
+  });
+
+  it('reads on in a file where the restored checkpoint was in it, and each file once', async () => {
+    const [input, results, checkpoints] = [directory(), directory(), directory()];
+    const until = join(input, 'until');
+    const lines = Array.from({ length: 10 }, (_, file) => Array.from({ length: 500 }, (__, line) => ({ file, line })));
+    const files = lines.map((content, file) => {
+      const path = join(input, `${file}.jsonl`);
+      writeFileSync(path, content.map((line) => JSON.stringify(line)).join('\n'));
+      return path;
+    });
+    let run: JobRun | undefined;
+    let completed = 0;
+    let restarts = 0;
+    const outcome = await runJob('file-copies', {
+      // Each reader is in the middle of its second file.
+      parameters: { input: files.join(), results, until, free: '1500' },
+      options: {
+        'parallelism.default': 2,
+        'execution.checkpointing.interval': '20 ms',
+        'execution.checkpointing.dir': checkpoints,
+        'restart-strategy.type': 'fixed-delay',
+        'restart-strategy.fixed-delay.attempts': 1,
+        'restart-strategy.fixed-delay.delay': '1 ms',
+      },
+      onRun: (started) => {
+        run = started;
+      },
+      observer: {
+        regionsRestarting: () => restarts++,
+        checkpointCompleted: () => {
+          completed++;
+          if (completed === 20) run?.killSlot(1);
+          if (completed === 25) writeFileSync(until, '');
+        },
+      },
+    });
+    expect(outcome.type).toBe('finished');
+    expect(restarts).toBe(1);
+    const inOrder = (copies: readonly Line[]): readonly Line[] => [...copies].sort((a, b) => a.file - b.file || a.line - b.line);
+    expect(inOrder(readLines<Line>(results))).toEqual(lines.flat());
   });
 
   it('fails when its restart strategy has had enough', async () => {

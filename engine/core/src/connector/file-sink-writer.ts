@@ -15,6 +15,8 @@ import type { SinkWriter, SinkWriterContext } from './sink.js';
 
 /** Bytes handed to the disk at once. */
 const CHUNK_BYTES = 256 * 1024;
+/** Less than this is copied, so that small parts do not take a buffer each. */
+const COPIED_BYTES_MAX = CHUNK_BYTES / 4;
 /** Above this much that the disk has not taken, `ready` asks to wait. */
 const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -112,9 +114,19 @@ export class FileSinkWriter<T> implements SinkWriter<T, FileCommittable, unknown
     const { file } = this.part;
     this.failure ??= file.failure === undefined ? undefined : this.writeError(file);
     if (this.failure !== undefined) throw this.failure;
+    this.handOver(file);
+    if (file.length >= this.maxPartBytes) this.endPart();
+  }
+
+  /** The file owns what it gets: a buffer that is well filled, or a copy of what a barrier found in one that is not. */
+  private handOver(file: DurableFile): void {
+    if (this.buffer.length < COPIED_BYTES_MAX) {
+      file.write(this.buffer.toBytes());
+      this.buffer.reset();
+      return;
+    }
     file.write(this.buffer.view8());
     this.buffer = new ByteWriter(CHUNK_BYTES * 1.25);
-    if (file.length >= this.maxPartBytes) this.endPart();
   }
 
   private openPart(): Part {

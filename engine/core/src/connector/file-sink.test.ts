@@ -74,6 +74,25 @@ describe('FileSink', () => {
     });
   });
 
+  it('takes for small parts no more memory than they have bytes, and copies nothing of large ones', async () => {
+    const disk = new MemoryDisk();
+    const chunks: Uint8Array[] = [];
+    const create = disk.create.bind(disk);
+    disk.create = async (path) => {
+      const writer = await create(path);
+      return { write: async (chunk) => void chunks.push(chunk), sync: () => writer.sync(), close: () => writer.close() };
+    };
+    const writer = await openWriter(FileSink.forRowFormat('/out', jsonLinesEncoder<string>()), context(disk));
+    for (const value of ['a', 'b', 'x'.repeat(300_000)]) {
+      writer.write(value, Number.NaN);
+      await writer.prepareCommit(1);
+    }
+    expect(chunks.map(({ length }) => length)).toEqual([4, 4, 300_003]);
+    const memory = chunks.map(({ buffer }) => buffer.byteLength);
+    expect(memory.slice(0, 2)).toEqual([4, 4]);
+    expect(memory[2]).toBeGreaterThan(300_003);
+  });
+
   it('rolls by size within an epoch, with a header in each part', async () => {
     const disk = new MemoryDisk();
     const sink = FileSink.forRowFormat('/out', csvEncoder<{ n: number }>({ columns: ['n'] }), { maxPartBytes: 6, partPrefix: 'rows' });
