@@ -58,8 +58,12 @@ async function jobNamed(name: string): Promise<{ jid: string; state: string } | 
 describe('a process', () => {
   it('whose port is taken names the port and its option', async () => {
     expect(await refusal('jobmanager', { 'rest.port': restPort })).toMatch(/ADDRESS_IN_USE.*rest\.port/);
-    expect(await refusal('jobmanager', { 'jobmanager.rpc.bind-port': rpcPort })).toMatch(new RegExp(`ADDRESS_IN_USE.*${rpcPort}`));
-    expect(await refusal('taskmanager', { 'taskmanager.data.port': dataPort })).toMatch(new RegExp(`ADDRESS_IN_USE.*${dataPort}`));
+    expect(await refusal('jobmanager', { 'jobmanager.rpc.bind-port': rpcPort })).toMatch(
+      new RegExp(`ADDRESS_IN_USE.*${rpcPort}.*jobmanager\\.rpc\\.bind-port`),
+    );
+    expect(await refusal('taskmanager', { 'taskmanager.data.port': dataPort })).toMatch(
+      new RegExp(`ADDRESS_IN_USE.*${dataPort}.*taskmanager\\.data\\.port`),
+    );
   });
 
   it.each<['jobmanager' | 'taskmanager', Readonly<Record<string, string>>, RegExp]>([

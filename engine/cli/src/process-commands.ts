@@ -1,7 +1,8 @@
 /** `millstream jobmanager` and `millstream taskmanager`: processes of a cluster. */
 import { MillstreamError } from 'millstream';
-import { systemClock } from 'millstream/cluster';
+import { SIGNAL_EXIT_CODES, systemClock } from 'millstream/cluster';
 import { FAILURE_EXIT_CODE } from './exit-codes.js';
+import { onInterrupt } from './interrupts.js';
 import { loadOptionalPackage } from './load-optional-package.js';
 import { WrongUsage } from './report-error.js';
 
@@ -9,6 +10,13 @@ import { WrongUsage } from './report-error.js';
 export interface ProcessFlags {
   readonly config?: string;
   readonly define?: Record<string, string>;
+}
+
+/** What a JobManager tells the process that has started it, once it listens. */
+export interface StartedProcess {
+  /** For TaskManagers. */
+  readonly port: number;
+  readonly rest: string;
 }
 
 type ClusterPackage = typeof import('@millstream/cluster');
@@ -28,10 +36,21 @@ function asWrongUsage(error: unknown): never {
   throw error instanceof MillstreamError && !error.retryable ? new WrongUsage(error.message, { cause: error }) : error;
 }
 
-/** Resolves with the first signal to stop. Called first of all: the first process of a container gets no signal that it does not listen to. */
+/**
+ * Resolves with the first signal to stop, or when `cluster start`, which has started this process, is gone. Called first of all: the first
+ * process of a container gets no signal that it does not listen to. Further SIGTERMs change nothing, since service managers send them to each
+ * process of a group; a second SIGINT ends the process at once.
+ */
 async function stopSignal(): Promise<string> {
   return await new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+    process.on('SIGTERM', () => resolve('SIGTERM'));
+    onInterrupt(
+      () => resolve('SIGINT'),
+      () => process.exit(SIGNAL_EXIT_CODES.SIGINT),
+    );
+    process.once('disconnect', () => resolve('the end of cluster start'));
+    // To listen to the channel must not keep the process.
+    process.channel?.unref();
   });
 }
 
@@ -41,6 +60,8 @@ export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
   const { cluster, configuration } = await load(flags, 'run a JobManager');
   const log = cluster.createLog(configuration.options, 'jobmanager');
   const jobManager = await cluster.startJobManager(configuration, log).catch(asWrongUsage);
+  const started: StartedProcess = { port: jobManager.address.port, rest: jobManager.restUrl };
+  process.send?.(started);
   const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
   log.info({ reason }, 'JobManager stops');
   await inTime(configuration, log, jobManager.stop());

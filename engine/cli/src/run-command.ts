@@ -17,6 +17,7 @@ export interface RunFlags {
   readonly define?: Readonly<Record<string, string>>;
   readonly progress: boolean;
   readonly jobmanager?: string;
+  readonly config?: string;
   readonly detached?: true;
   readonly json?: true;
 }

@@ -18,7 +18,9 @@ import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { openHighAvailability } from './leadership.js';
+import { naming } from './listen-options.js';
 import type { Logger } from './process-log.js';
+import { publishedHost, publishedPort } from './published-address.js';
 import { RegistrationWatch } from './registration-watch.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { workingDirectory } from './working-directory.js';
@@ -42,7 +44,8 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   const durationMs = options['high-availability.leader-election.lease-duration'];
   const findLeader =
     highAvailability === undefined ? async () => fixed : leaderFinder(highAvailability, { durationMs, clock: systemClock });
-  const host = options['taskmanager.host'] ?? options['taskmanager.bind-host'];
+  const bindHost = options['taskmanager.bind-host'];
+  const host = publishedHost(options['taskmanager.host'], bindHost);
   const id = options['taskmanager.resource-id'] ?? `${hostname()}-${process.pid}`;
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
@@ -58,8 +61,10 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   });
   const bindPort = options['taskmanager.data.bind-port'];
   const dataPort = options['taskmanager.data.port'];
-  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: bindPort ?? dataPort });
-  const data = { host, port: bindPort === undefined || dataPort === 0 ? listening.port : dataPort };
+  const listening = await exchange
+    .listen({ host: bindHost, port: bindPort ?? dataPort })
+    .catch(naming(bindPort === undefined ? 'taskmanager.data.port' : 'taskmanager.data.bind-port', 'taskmanager.bind-host'));
+  const data = { host, port: publishedPort(dataPort, bindPort, listening.port) };
   cleanup.add(() => exchange.close());
   let registered = false;
   const healthPort = options['process.health.port'];
