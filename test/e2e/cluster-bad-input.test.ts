@@ -103,8 +103,12 @@ describe('another version', () => {
   it('of a JobManager is not followed: its TaskManager says so, and looks on', async () => {
     const network = new TcpNetwork({ identity: { role: 'jobmanager', name: 'old' }, engineVersion: OTHER_VERSION });
     const listener = await network.listen({ host: 'localhost', port: 0 }, () => SILENT);
-    const taskManager = new ClusterProcess('taskmanager', { 'jobmanager.rpc.port': listener.address.port });
+    const taskManager = new ClusterProcess('taskmanager', { 'jobmanager.rpc.port': listener.address.port, 'env.log.level': 'DEBUG' });
     expect(await taskManager.logged(OTHER_VERSION)).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
+    const said = () => taskManager.log.filter(({ code }) => code === 'PROTOCOL_MISMATCH').map(({ level }) => level);
+    while (said().length < 3) await pause();
+    // What is said again is no news.
+    expect(said().slice(0, 3)).toEqual([40, 20, 20]);
     expect(await taskManager.stop()).toBe(0);
     await listener.close();
   });
