@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillstreamError } from 'millstream';
 import {
   ClusterClient,
   type ClusterClientOptions,
@@ -17,7 +16,7 @@ import {
 } from 'millstream/cluster';
 import { loadOptionalPackage } from './load-optional-package.js';
 import { ownVersion } from './own-version.js';
-import { WrongUsage } from './report-error.js';
+import { asWrongUsage, WrongUsage } from './report-error.js';
 
 /** Options that all commands have which ask a cluster. */
 export interface ConnectionFlags {
@@ -46,10 +45,6 @@ export async function clusterClient(flags: ConnectionFlags, limits: Partial<Clus
   } catch (error) {
     throw asWrongUsage(error);
   }
-}
-
-function asWrongUsage(error: unknown): unknown {
-  return error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
 }
 
 /** Whether a program is to run on a cluster: somebody has said where that is. */

@@ -4,7 +4,7 @@ import { SIGNAL_EXIT_CODES, systemClock } from 'millstream/cluster';
 import { FAILURE_EXIT_CODE } from './exit-codes.js';
 import { onInterrupt } from './interrupts.js';
 import { loadOptionalPackage } from './load-optional-package.js';
-import { WrongUsage } from './report-error.js';
+import { asWrongUsage } from './report-error.js';
 
 /** The commands' options, as they were written. */
 export interface ProcessFlags {
@@ -27,13 +27,13 @@ async function load(flags: ProcessFlags, purpose: string): Promise<{ readonly cl
   const cluster = await loadOptionalPackage('@millstream/cluster', purpose, async () => await import('@millstream/cluster'));
   const { loadConfiguration } = await import('@millstream/cluster/configuration');
   const sources = { file: flags.config, environment: process.env, definitions: flags.define };
-  const { configuration } = await loadConfiguration(sources).catch(asWrongUsage);
+  const { configuration } = await loadConfiguration(sources).catch(cannotStart);
   return { cluster, configuration };
 }
 
 /** What a process cannot start with as it is configured: a port that is taken, a certificate that is none. */
-function asWrongUsage(error: unknown): never {
-  throw error instanceof MillstreamError && !error.retryable ? new WrongUsage(error.message, { cause: error }) : error;
+function cannotStart(error: unknown): never {
+  throw error instanceof MillstreamError && error.retryable ? error : asWrongUsage(error);
 }
 
 /**
@@ -59,7 +59,7 @@ export async function jobManagerCommand(flags: ProcessFlags): Promise<void> {
   const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a JobManager');
   const log = cluster.createLog(configuration.options, 'jobmanager');
-  const jobManager = await cluster.startJobManager(configuration, log).catch(asWrongUsage);
+  const jobManager = await cluster.startJobManager(configuration, log).catch(cannotStart);
   const started: StartedProcess = { port: jobManager.address.port, rest: jobManager.restUrl };
   process.send?.(started);
   const reason = await Promise.race([stopped, jobManager.shutDownAsked.then(() => 'a request')]);
@@ -72,7 +72,7 @@ export async function taskManagerCommand(flags: ProcessFlags): Promise<void> {
   const stopped = stopSignal();
   const { cluster, configuration } = await load(flags, 'run a TaskManager');
   const log = cluster.createLog(configuration.options, 'taskmanager');
-  const taskManager = await cluster.startTaskManager(configuration.options, log).catch(asWrongUsage);
+  const taskManager = await cluster.startTaskManager(configuration.options, log).catch(cannotStart);
   const reason = await Promise.race([stopped, taskManager.unwanted]);
   if (typeof reason === 'string') log.info({ reason }, 'TaskManager stops');
   await inTime(configuration, log, taskManager.stop());
