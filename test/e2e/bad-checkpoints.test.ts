@@ -1,5 +1,4 @@
 /** Checkpoints that cannot be restored, or not by this program; and disks that are full. What a checkpoint covered is never lost. */
-import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import type { JobRun } from 'millstream/cluster';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyedSum } from '../jobs/keyed-sums.js';
 import { type RunJobOptions, readLines, runJob } from './run-job.js';
+import { mountTinyDisk, type TinyDisk } from './tiny-disk.js';
 
 const RECORDS = 12_000;
 const KEYS = 100;
@@ -219,26 +219,13 @@ describe('a directory for checkpoints', () => {
   });
 });
 
-/** A disk of 64 KB; undefined where mounting is not allowed. */
-function tinyDisk(): string | undefined {
-  const path = join(directory, 'tiny');
-  mkdirSync(path);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', path], { stdio: 'ignore' });
-    return path;
-  } catch {
-    console.warn('No test of full disks: mount is not allowed here.');
-    return undefined;
-  }
-}
-
 describe('a full disk', () => {
-  let disk: string | undefined;
+  let disk: TinyDisk | undefined;
   beforeAll(() => {
-    disk = tinyDisk();
+    disk = mountTinyDisk(join(directory, 'tiny'));
   });
   afterAll(() => {
-    if (disk !== undefined) execFileSync('umount', [disk]);
+    disk?.unmount();
   });
 
   it('of checkpoints fails the job with what to do; it goes on from the last complete one', async ({ skip }) => {
@@ -249,7 +236,7 @@ describe('a full disk', () => {
     const failure = await runJob('keyed-sums', {
       // Slow enough for many checkpoints, however slow they are.
       parameters: { records: `${RECORDS}`, rate: '500', results },
-      options: { ...options(disk), 'restart-strategy.type': 'none' },
+      options: { ...options(disk.path), 'restart-strategy.type': 'none' },
       onRun: (started) => {
         run = started;
       },
@@ -259,7 +246,7 @@ describe('a full disk', () => {
       message: expect.stringMatching(/the disk is full\. Free space there or choose another directory/),
     });
     const last = run?.lastCheckpoint ?? '';
-    expect(last).toContain(disk);
+    expect(last).toContain(disk.path);
     await expect(resume(last, { parameters: { results } })).resolves.toEqual({ type: 'finished' });
     expectSums(results);
     expect(readLines<KeyedSum>(results).length).toBe(RECORDS);
@@ -268,9 +255,9 @@ describe('a full disk', () => {
   it('of results fails the job with what to do; it goes on from the last complete checkpoint', async ({ skip }) => {
     // Mounting takes the rights of an administrator.
     if (disk === undefined) return skip();
-    rmSync(join(disk, readdirSync(disk)[0] ?? ''), { recursive: true, force: true });
+    for (const name of readdirSync(disk.path)) rmSync(join(disk.path, name), { recursive: true });
     let run: JobRun | undefined;
-    const results = join(disk, 'results');
+    const results = join(disk.path, 'results');
     const until = join(directory, 'after the first checkpoint');
     const failure = await runJob('keyed-sums', {
       parameters: { records: `${RECORDS}`, results, until, free: '200' },
@@ -286,7 +273,7 @@ describe('a full disk', () => {
     });
     const last = run?.lastCheckpoint ?? '';
     // More space at the same place.
-    execFileSync('mount', ['-o', 'remount,size=16m', disk]);
+    disk.grow();
     await expect(resume(last, { parameters: { results } })).resolves.toEqual({ type: 'finished' });
     expectSums(results);
     expect(readLines<KeyedSum>(results).length).toBe(RECORDS);

@@ -1,12 +1,12 @@
 /** What can be wrong around a cluster: each has an error that says what to do, and a cluster that goes on. Real processes. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TcpNetwork } from '@millstream/cluster';
 import { ClusterClient } from 'millstream/cluster';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ClusterHarness, ClusterProcess, pause } from './cluster-harness.js';
+import { mountTinyDisk } from './tiny-disk.js';
 
 const OTHER_VERSION = '9.8.7';
 const SILENT = { onMessage: () => undefined, onDrain: () => undefined, onClose: () => undefined };
@@ -143,7 +143,7 @@ describe('a job', () => {
   it("that is to go on from another job's savepoint fails: in the command, in REST and in its history", async () => {
     const counts = ['--', '--results', join(directory, 'results'), '--until', join(directory, 'until')];
     const id = await cluster.run('running-counts', { 'execution.checkpointing.dir': join(directory, 'checkpoints') }, ...counts);
-    while ((await cluster.client.jobStatus(id)) !== 'RUNNING') await pause();
+    await cluster.running(id);
     const { savepoint } = JSON.parse(await cluster.millstream('stop', '--json', '-p', join(directory, 'savepoints'), id)) as {
       savepoint: string;
     };
@@ -158,30 +158,25 @@ describe('a job', () => {
   });
 
   it('whose disk for checkpoints is full fails with what to do', async ({ skip }) => {
-    const disk = join(directory, 'tiny');
-    mkdirSync(disk);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk], { stdio: 'ignore' });
-    } catch {
-      // Mounting takes the rights of an administrator.
-      return skip();
-    }
+    const disk = mountTinyDisk(join(directory, 'tiny'));
+    // Mounting takes the rights of an administrator.
+    if (disk === undefined) return skip();
     try {
       const options = {
-        'execution.checkpointing.dir': disk,
+        'execution.checkpointing.dir': disk.path,
         'execution.checkpointing.interval': '50 ms',
         'restart-strategy.type': 'none',
       };
       const words = ['--', '--keys', '20000', '--results', join(directory, 'results of the full disk')];
       const id = await cluster.run('running-counts', options, ...words, '--until', join(directory, 'until'));
-      while ((await cluster.client.jobStatus(id)) !== 'FAILED') await pause();
+      expect(await cluster.ended(id)).toBe('FAILED');
       expect((await history(id))[0]).toMatchObject({
         exceptionName: 'CHECKPOINT_FAILED',
         stacktrace: expect.stringMatching(/the disk is full\. Free space there or choose another directory/),
       });
       expect(await cluster.millstream('info', id)).toMatch(/FAILED[\s\S]*the disk is full/);
     } finally {
-      execFileSync('umount', [disk]);
+      disk.unmount();
     }
   });
 });

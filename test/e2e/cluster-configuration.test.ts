@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 import { millstream } from './command.js';
 
 let cluster: ClusterHarness;
@@ -12,10 +12,6 @@ beforeEach(() => {
 afterEach(async () => {
   await cluster.stop();
 });
-
-async function checkpointed(id: string): Promise<void> {
-  while ((await cluster.client.checkpoints(id)).counts.completed === 0) await pause();
-}
 
 describe("options of jobs in a JobManager's configuration", () => {
   it('hold for jobs that do not set them, in the JobManager and in slots', async () => {
@@ -29,7 +25,7 @@ describe("options of jobs in a JobManager's configuration", () => {
     });
     const words = ['--', '--until', join(cluster.directory, 'until'), '--results', join(cluster.directory, 'results')];
     const id = await cluster.run('running-counts', {}, ...words);
-    await checkpointed(id);
+    await cluster.completedCheckpoints(id, 1);
     // A slot that knew of other options would have built another graph, and refused it.
     expect((await cluster.client.job(id)).vertices.map(({ parallelism }) => parallelism)).toEqual([2, 2, 2]);
     expect(readdirSync(join(cluster.directory, 'of the cluster'))).toHaveLength(1);
@@ -40,7 +36,7 @@ describe("options of jobs in a JobManager's configuration", () => {
     const left = readdirSync(join(cluster.directory, 'of the cluster'), { recursive: true }) as string[];
     expect(left.filter((path) => /chk-\d+\/_metadata$/.test(path))).toHaveLength(1);
     const other = await cluster.run('running-counts', { 'execution.checkpointing.dir': own, 'parallelism.default': 1 }, ...words);
-    await checkpointed(other);
+    await cluster.completedCheckpoints(other, 1);
     expect((await cluster.client.job(other)).vertices.map(({ parallelism }) => parallelism)).toEqual([1, 1, 1]);
     expect(readdirSync(own)).toHaveLength(1);
   });

@@ -1,5 +1,5 @@
 /** What REST says of real jobs is what happened: sizes of checkpoints, restores, savepoints. Real processes. */
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckpointStatistics } from 'millstream/cluster';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -56,21 +56,9 @@ class TestJob {
     return (await client.completed(() => client.savepointOperation(this.id, trigger))).location;
   }
 
-  release(): void {
-    writeFileSync(join(this.directory, 'until'), '');
-  }
-
-  async ended(): Promise<string> {
-    for (;;) {
-      const state = await cluster.client.jobStatus(this.id);
-      if (['FINISHED', 'FAILED', 'CANCELED'].includes(state)) return state;
-      await pause();
-    }
-  }
-
   async cancel(): Promise<void> {
     await cluster.client.cancelJob(this.id);
-    await this.ended();
+    await cluster.ended(this.id);
   }
 
   /** Bytes of the job's state files, by the epoch that they were written in. */
@@ -94,7 +82,7 @@ describe('checkpoints in REST', () => {
     for (let count = 0; count < 4; count++) {
       const checkpoint = await job.checkpoint();
       // What the sinks remember lies in the metadata, and is as much each time.
-      const inMetadata = checkpoint.checkpointed_size - (job.written().get(checkpoint.id) as number);
+      const inMetadata = checkpoint.checkpointed_size - (job.written().get(checkpoint.id) ?? 0);
       inline.add(inMetadata);
       // One is kept: when the one before is gone, what is left is this one's.
       const left = (): number => [...job.written().values()].reduce((sum, bytes) => sum + bytes, 0);
@@ -188,7 +176,7 @@ describe('a savepoint', () => {
     await first.checkpoint();
     const savepoint = await first.savepoint();
     const refused = await new TestJob('too-early').start({}, '--from', savepoint, '--claim-mode', 'CLAIM');
-    expect(await refused.ended()).toBe('FAILED');
+    expect(await cluster.ended(refused.id)).toBe('FAILED');
     const [root] = (await cluster.client.jobExceptions(refused.id)).exceptionHistory.entries;
     expect(root?.stacktrace).toMatch(new RegExp(`Cannot claim the checkpoint .*\\(${first.id}\\) is running and may need it`));
     await first.cancel();

@@ -12,12 +12,16 @@ const COMMAND = join(dirname(createRequire(import.meta.url).resolve('@millstream
 
 type Line = { readonly msg?: string; readonly [field: string]: unknown };
 
+const ENDED_STATES: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELED']);
+/** Longer than a process takes that leaves what it cannot close. */
+const STOP_TIMEOUT_MS = 60_000;
+
 /** Between two questions to a cluster. */
 export async function pause(): Promise<void> {
   await new Promise<void>((resolve) => systemClock.schedule(20, resolve));
 }
 
-/** One process, and what it has logged. */
+/** One process, and what it has logged. Its temporary files go with it, however it ends. */
 export class ClusterProcess {
   readonly log: Line[] = [];
   readonly child: ChildProcess;
@@ -26,8 +30,15 @@ export class ClusterProcess {
 
   constructor(command: 'jobmanager' | 'taskmanager', options: Readonly<Record<string, string | number>>) {
     const definitions = Object.entries(options).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
-    this.child = spawn(process.execPath, [COMMAND, command, ...definitions], { stdio: ['ignore', 'inherit', 'pipe'] });
-    this.exited = new Promise((resolve) => this.child.once('exit', resolve));
+    const temporary = mkdtempSync(join(tmpdir(), 'millstream-process-'));
+    const env = { ...process.env, TMPDIR: temporary };
+    this.child = spawn(process.execPath, [COMMAND, command, ...definitions], { stdio: ['ignore', 'inherit', 'pipe'], env });
+    this.exited = new Promise((resolve) => {
+      this.child.once('exit', (code) => {
+        rmSync(temporary, { recursive: true, force: true });
+        resolve(code);
+      });
+    });
     let rest = '';
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n');
@@ -72,9 +83,13 @@ export class ClusterProcess {
     await this.exited;
   }
 
+  /** Resolves with its exit code; null: it was killed, since it did not end. */
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM');
-    return await this.exited;
+    const timer = systemClock.schedule(STOP_TIMEOUT_MS, () => this.child.kill('SIGKILL'));
+    const code = await this.exited;
+    timer.cancel();
+    return code;
   }
 }
 
@@ -92,6 +107,7 @@ export class ClusterHarness {
   readonly directory: string;
   readonly taskManagers: ClusterProcess[] = [];
   readonly standbys: ClusterProcess[] = [];
+  /** There once `start` has begun. */
   jobManager!: ClusterProcess;
   client!: ClusterClient;
   restAddress = '';
@@ -151,8 +167,55 @@ export class ClusterHarness {
     return (JSON.parse(printed) as { job: string }).job;
   }
 
+  /** Until the job has ended; resolves with its state. */
+  async ended(id: string): Promise<string> {
+    for (;;) {
+      const state = await this.client.jobStatus(id);
+      if (ENDED_STATES.has(state)) return state;
+      await pause();
+    }
+  }
+
+  /** Until the job runs. Rejects if it has ended. */
+  async running(id: string): Promise<void> {
+    await this.untilJob(id, 'before it ran', async () => (await this.client.jobStatus(id)) === 'RUNNING');
+  }
+
+  /** Until so many of the job's checkpoints are complete, as its leader counts them. Rejects if it has ended before. */
+  async completedCheckpoints(id: string, count: number): Promise<void> {
+    await this.untilJob(
+      id,
+      `before it had ${count} checkpoints`,
+      async () => (await this.client.checkpoints(id)).counts.completed >= count,
+    );
+  }
+
+  private async untilJob(id: string, before: string, isSo: () => Promise<boolean>): Promise<void> {
+    // A new leader does not know its jobs at once.
+    while (!(await isSo().catch(() => false))) {
+      const state = await this.client.jobStatus(id).catch(() => '');
+      if (ENDED_STATES.has(state) && !(await isSo().catch(() => false))) throw new Error(`The job has ended as ${state} ${before}.`);
+      await pause();
+    }
+  }
+
+  /** One that runs a share of the job. Throws if there is none. */
+  async workingTaskManager(id: string): Promise<ClusterProcess> {
+    const { vertices } = await this.client.job(id);
+    const { taskmanagers } = await this.client.vertexTaskManagers({ jobId: id, vertexId: vertices[0]?.id as string });
+    return this.taskManager(taskmanagers.map((each) => each['taskmanager-id']).find((each) => each !== 'unassigned'));
+  }
+
+  /** The one with this id. Throws if it does not live. */
+  taskManager(id: string | undefined): ClusterProcess {
+    const found = this.taskManagers.find(({ log, hasExited }) => !hasExited && log.some((line) => line.id === id));
+    if (id === undefined || found === undefined) throw new Error(`There is no TaskManager '${id}' in this cluster.`);
+    return found;
+  }
+
   async stop(): Promise<void> {
-    await Promise.all([...this.taskManagers, ...this.standbys, this.jobManager].map((each) => each.stop()));
+    const processes: readonly (ClusterProcess | undefined)[] = [...this.taskManagers, ...this.standbys, this.jobManager];
+    await Promise.all(processes.flatMap((each) => (each === undefined ? [] : [each.stop()])));
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

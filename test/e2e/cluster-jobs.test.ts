@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileSystems, type JobManager, nodeDisk, randomToken, SubmittedJobs, seededRandom, systemClock } from 'millstream/cluster';
 import { describe, expect, it } from 'vitest';
+import { submitHeldJob } from './held-job.js';
 import { directory, type MemoryCluster, startCluster } from './memory-cluster.js';
 
 function program(text: string): Uint8Array {
@@ -115,23 +116,17 @@ describe('a cluster', () => {
 
   it('deploys a job again when a TaskManager is gone, from its last checkpoint', async () => {
     const cluster = await startCluster([1, 1, 1]);
-    const { job, out } = await submitSums(cluster, 3_000_000, {
-      'parallelism.default': 2,
-      'execution.checkpointing.interval': 50,
-      'execution.checkpointing.dir': directory(),
-      'restart-strategy.type': 'fixed-delay',
-      'restart-strategy.fixed-delay.attempts': 3,
-      'restart-strategy.fixed-delay.delay': 10,
-    });
+    const { job, release, expectExactlyOnce } = await submitHeldJob(cluster, 2);
     await expect.poll(() => job.lastCheckpoint, { timeout: 20_000 }).toBeDefined();
     const host = job.facts.subtasks[0]?.place?.taskManagerId;
     await cluster.taskManagers[Number(host?.slice(3))]?.stop();
+    release();
     await job.ended;
     expect(cluster.events).toContain(`lost ${host}`);
     expect(job.facts.exceptions.latest).toMatchObject({ exceptionName: 'TASK_MANAGER_LOST', taskManagerId: host });
     expect(job.facts.restarts, JSON.stringify(job.facts.exceptions.toInfo())).toBe(1);
     expect(job.facts.state).toBe('FINISHED');
-    expect(results(out)).toHaveLength(3_000_000);
+    expectExactlyOnce();
   });
 });
 

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningCount } from '../jobs/running-counts.js';
 import { ClusterHarness, pause } from './cluster-harness.js';
 import { startMillstream } from './command.js';
+import { expectCountsOnce } from './expect-counts.js';
 import { readLines } from './run-job.js';
 
 const RECORDS = 400_000;
@@ -46,38 +47,8 @@ function release(): void {
   writeFileSync(join(cluster.directory, 'until'), '');
 }
 
-/** Each key's counts must be 1, 2, 3 … and nothing else. */
 function expectExactlyOnce(): void {
-  const counts = new Map<number, number[]>();
-  for (const { key, count } of readLines<RunningCount>(join(results(), 'running'))) {
-    const known = counts.get(key);
-    if (known === undefined) counts.set(key, [count]);
-    else known.push(count);
-  }
-  expect(counts.size).toBe(KEYS);
-  for (const known of counts.values()) {
-    expect(known.sort((a, b) => a - b)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => i + 1));
-  }
-}
-
-async function ended(id: string): Promise<string> {
-  for (;;) {
-    const state = await cluster.client.jobStatus(id);
-    if (state === 'FINISHED' || state === 'FAILED' || state === 'CANCELED') return state;
-    await pause();
-  }
-}
-
-async function completedCheckpoints(id: string, count: number): Promise<void> {
-  for (;;) {
-    // A new leader does not know its jobs at once.
-    const counts = await cluster.client.checkpoints(id).then(
-      (statistics) => statistics.counts,
-      () => undefined,
-    );
-    if (counts !== undefined && counts.completed >= count) return;
-    await pause();
-  }
+  expectCountsOnce(readLines<RunningCount>(join(results(), 'running')), { records: RECORDS, keys: KEYS });
 }
 
 describe('a cluster of processes', () => {
@@ -87,17 +58,13 @@ describe('a cluster of processes', () => {
     const [name, options] = job(2);
     const local = { 'execution.checkpointing.local-backup.enabled': 'true', 'execution.state-recovery.from-local': 'true' };
     const id = await cluster.run(name, { ...options, ...local }, ...parameters());
-    await completedCheckpoints(id, 3);
-    const details = await cluster.client.job(id);
-    const places = await cluster.client.vertexTaskManagers({ jobId: id, vertexId: details.vertices[0]?.id as string });
-    const victim = places.taskmanagers[0]?.['taskmanager-id'];
-    const process = cluster.taskManagers.find(({ log }) => log.some((line) => line.id === victim));
+    await cluster.completedCheckpoints(id, 3);
     const copies = (): string[] => readdirSync(backups, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.keyed'));
     expect(copies().length).toBeGreaterThan(0);
-    await process?.kill();
-    await completedCheckpoints(id, 6);
+    await (await cluster.workingTaskManager(id)).kill();
+    await cluster.completedCheckpoints(id, 6);
     release();
-    expect(await ended(id)).toBe('FINISHED');
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expectExactlyOnce();
     const { exceptionHistory } = await cluster.client.jobExceptions(id);
     expect(exceptionHistory.entries.length).toBeGreaterThan(0);
@@ -107,14 +74,14 @@ describe('a cluster of processes', () => {
     await cluster.start(2, { 'taskmanager.numberOfTaskSlots': 2 });
     const [name, options] = job(3);
     const first = await cluster.run(name, options, ...parameters());
-    await completedCheckpoints(first, 2);
+    await cluster.completedCheckpoints(first, 2);
     const target = join(cluster.directory, 'savepoints');
     const { savepoint } = JSON.parse(await cluster.millstream('stop', '--json', '-p', target, first)) as { savepoint: string };
     expect(savepoint.startsWith(target)).toBe(true);
-    expect(await ended(first)).toBe('FINISHED');
+    expect(await cluster.ended(first)).toBe('FINISHED');
     release();
     const second = await cluster.run(name, { ...options, 'parallelism.default': 2 }, '--from', savepoint, ...parameters());
-    expect(await ended(second)).toBe('FINISHED');
+    expect(await cluster.ended(second)).toBe('FINISHED');
     expectExactlyOnce();
   });
 
@@ -124,16 +91,16 @@ describe('a cluster of processes', () => {
     const id = await cluster.run(name, options, ...parameters());
     let completed = 0;
     for (const parallelism of [4, 2]) {
-      await completedCheckpoints(id, completed + 2);
+      await cluster.completedCheckpoints(id, completed + 2);
       await cluster.millstream('scale', id, '-p', `${parallelism}`);
       completed = (await cluster.client.checkpoints(id)).counts.completed;
-      await completedCheckpoints(id, completed + 1);
+      await cluster.completedCheckpoints(id, completed + 1);
       const { vertices } = await cluster.client.job(id);
       expect(vertices.map((vertex) => vertex.parallelism)).toEqual(vertices.map(() => parallelism));
     }
     await expect(cluster.millstream('scale', id, '-p', '9')).rejects.toThrow(/it would need 9 slots, and the cluster has 4 for it/);
     release();
-    expect(await ended(id)).toBe('FINISHED');
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expectExactlyOnce();
   });
 
@@ -146,14 +113,14 @@ describe('a cluster of processes', () => {
     await cluster.start(1, reactive);
     const [name, options] = job(1);
     const id = await cluster.run(name, options, ...parameters());
-    await completedCheckpoints(id, 2);
+    await cluster.completedCheckpoints(id, 2);
     await cluster.addTaskManager({ 'taskmanager.numberOfTaskSlots': 2 });
     const parallelism = async (): Promise<number[]> => (await cluster.client.job(id)).vertices.map((vertex) => vertex.parallelism);
     while (!(await parallelism()).every((each) => each === 3)) await pause();
-    await completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
+    await cluster.completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
     await expect(cluster.millstream('scale', id, '-p', '1')).rejects.toThrow(/it uses all slots that there are/);
     release();
-    expect(await ended(id)).toBe('FINISHED');
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expectExactlyOnce();
   });
 
@@ -168,17 +135,17 @@ describe('a cluster of processes', () => {
     const standby = await cluster.addJobManager(availability);
     const [name, options] = job(1);
     const id = await cluster.run(name, options, ...parameters());
-    await completedCheckpoints(id, 3);
+    await cluster.completedCheckpoints(id, 3);
     await cluster.millstream('scale', id, '-p', '2');
-    await completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
+    await cluster.completedCheckpoints(id, (await cluster.client.checkpoints(id)).counts.completed + 1);
     const pids = cluster.taskManagers.map(({ child }) => child.pid);
     await cluster.jobManager.kill();
     await standby.logged('leading');
-    await completedCheckpoints(id, 2);
+    await cluster.completedCheckpoints(id, 2);
     // It keeps the parallelism that it was given.
     expect((await cluster.client.job(id)).vertices.map(({ parallelism }) => parallelism)).toEqual([2, 2, 2]);
     release();
-    expect(await ended(id)).toBe('FINISHED');
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expectExactlyOnce();
     expect(cluster.taskManagers.map(({ child }) => (child.exitCode === null ? child.pid : undefined))).toEqual(pids);
   });
@@ -188,7 +155,7 @@ describe('a cluster of processes', () => {
     const [name, options] = job(1);
     const id = await cluster.run(name, options, ...parameters());
     expect(await cluster.millstream('list')).toContain(id);
-    await completedCheckpoints(id, 1);
+    await cluster.completedCheckpoints(id, 1);
     expect(await cluster.millstream('info', id)).toMatch(/running-counts {2}RUNNING/);
     expect(await cluster.millstream('cancel', id)).toContain('state CANCELED');
     const attached = startMillstream(['run', '--jobmanager', cluster.restAddress, `test/jobs/${name}.ts`, ...parameters()]);

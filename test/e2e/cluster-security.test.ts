@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClusterClient } from 'millstream/cluster';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 import { millstream } from './command.js';
 
 const TOKENS = { read: 'read-0123456789abcdef', submit: 'submit-0123456789abcdef', admin: 'admin-0123456789abcdef' } as const;
@@ -51,7 +51,7 @@ describe('a cluster with TLS and tokens', () => {
     const submission = ['run', '--detached', '--json', 'test/jobs/running-counts.ts', ...words];
     await expect(command('read', ...submission)).rejects.toThrow(/FORBIDDEN.*role 'read'.*'submit'/);
     const { job } = JSON.parse(await command('submit', ...submission)) as { job: string };
-    while ((await cluster.client.jobStatus(job)) !== 'RUNNING') await pause();
+    await cluster.running(job);
     await expect(command('read', 'cancel', job)).rejects.toThrow(/FORBIDDEN/);
     expect(await command('submit', 'cancel', job)).toContain('CANCELED');
     const submitter = new ClusterClient({ addresses: [cluster.restAddress], tls: { ca }, token: TOKENS.submit });

@@ -46,33 +46,13 @@ function counting(): { readonly words: readonly string[]; release(): void; count
   };
 }
 
-async function checkpointed(id: string, count: number): Promise<void> {
-  for (;;) {
-    // A new leader does not know its jobs at once.
-    const completed = await cluster.client.checkpoints(id).then(
-      ({ counts }) => counts.completed,
-      () => 0,
-    );
-    if (completed >= count) return;
-    await pause();
-  }
-}
-
-async function ended(id: string): Promise<string> {
-  for (;;) {
-    const state = await cluster.client.jobStatus(id);
-    if (['FINISHED', 'FAILED', 'CANCELED'].includes(state)) return state;
-    await pause();
-  }
-}
-
 describe('SIGTERM', () => {
   it('of a TaskManager closes what runs there, and the job goes on elsewhere', async () => {
     await cluster.start(1, { 'heartbeat.timeout': NEVER });
     const log = join(cluster.directory, 'log');
     const id = await cluster.run('closing', restarting(), '--', '--log', log);
     await written(log, 'open subtask 0 of attempt 1');
-    await checkpointed(id, 1);
+    await cluster.completedCheckpoints(id, 1);
     await cluster.addTaskManager();
     expect(await cluster.taskManagers[0]?.stop()).toBe(0);
     expect(linesOf(log)).toContain('close subtask 0 of attempt 1');
@@ -109,12 +89,12 @@ describe('SIGTERM', () => {
     const standby = await cluster.addJobManager(options);
     const { words, release, counts } = counting();
     const id = await cluster.run('running-counts', restarting(), ...words);
-    await checkpointed(id, 2);
+    await cluster.completedCheckpoints(id, 2);
     expect(await cluster.jobManager.stop()).toBe(0);
     await standby.logged('leading');
-    await checkpointed(id, 1);
+    await cluster.completedCheckpoints(id, 1);
     release();
-    expect(await ended(id)).toBe('FINISHED');
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expect([counts().length, new Set(counts()).size]).toEqual([RECORDS, RECORDS]);
   });
 
@@ -122,7 +102,7 @@ describe('SIGTERM', () => {
     await cluster.start(1);
     const { words } = counting();
     const id = await cluster.run('running-counts', restarting(), ...words);
-    await checkpointed(id, 1);
+    await cluster.completedCheckpoints(id, 1);
     const taskManager = cluster.taskManagers[0] as ClusterProcess;
     expect(await cluster.jobManager.stop()).toBe(0);
     expect(cluster.jobManager.log.map(({ msg }) => msg)).toContain('job ended');
@@ -136,7 +116,7 @@ describe('SIGTERM', () => {
     try {
       await resumed.start(1);
       const again = await resumed.run('running-counts', restarting(), '--from', directory, ...words);
-      while ((await resumed.client.jobStatus(again)) !== 'FINISHED') await pause();
+      expect(await resumed.ended(again)).toBe('FINISHED');
       expect([counts().length, new Set(counts()).size]).toEqual([RECORDS, RECORDS]);
     } finally {
       await resumed.stop();

@@ -19,7 +19,6 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly durationMs: number;
 }
 
 /** Starts `node <arguments>` with the Node that runs the tests. */
@@ -27,7 +26,6 @@ export function startNode(
   parameters: readonly string[],
   settings: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Running {
-  const started = performance.now();
   const child = spawn(process.execPath, parameters, {
     cwd: settings.cwd ?? ROOT,
     env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...settings.env },
@@ -43,7 +41,7 @@ export function startNode(
   }
   const { promise: ended, resolve } = Promise.withResolvers<Ended>();
   child.on('close', (code, signal) => {
-    resolve({ code, signal, ...output, durationMs: performance.now() - started });
+    resolve({ code, signal, ...output });
     for (const look of waiting) look();
   });
   const shows = async (text: string): Promise<void> => {

@@ -5,7 +5,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningCount } from '../jobs/running-counts.js';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
+import { expectCountsOnce } from './expect-counts.js';
 import { readLines } from './run-job.js';
 
 const RECORDS = 200_000;
@@ -91,10 +92,6 @@ async function start(): Promise<string[]> {
   return ids;
 }
 
-async function until(question: () => Promise<boolean>): Promise<void> {
-  while (!(await question())) await pause();
-}
-
 describe('a job whose connections are cut', () => {
   it('fails the attempt with both names, and its next attempt gives the right results', async () => {
     const ids = await start();
@@ -111,23 +108,19 @@ describe('a job whose connections are cut', () => {
       ...['--', '--records', `${RECORDS}`, '--keys', `${KEYS}`, '--results', results()],
       ...['--until', join(cluster.directory, 'until'), '--free', `${RECORDS / 8}`],
     );
-    const completed = async (): Promise<number> => (await cluster.client.checkpoints(job)).counts.completed;
-    await until(async () => (await completed()) >= 2);
+    await cluster.completedCheckpoints(job, 2);
     for (const wire of wires) {
       expect(wire.connections).toBeGreaterThan(0);
-      const before = await completed();
+      const before = (await cluster.client.checkpoints(job)).counts.completed;
       wire.cut();
-      await until(async () => (await completed()) >= before + 2);
+      await cluster.completedCheckpoints(job, before + 2);
     }
     writeFileSync(join(cluster.directory, 'until'), '');
-    await until(async () => (await cluster.client.jobStatus(job)) !== 'RUNNING');
-    expect(await cluster.client.jobStatus(job)).toBe('FINISHED');
+    expect(await cluster.ended(job)).toBe('FINISHED');
     const { exceptionHistory } = await cluster.client.jobExceptions(job);
     const told = exceptionHistory.entries.map(({ stacktrace }) => stacktrace).filter((text) => text.includes('Cannot exchange records'));
     expect(told).toHaveLength(2);
     for (const text of told) for (const id of ids) expect(text).toContain(`'${id}'`);
-    const lines = readLines<RunningCount>(join(results(), 'running'));
-    expect(lines).toHaveLength(RECORDS);
-    expect(new Set(lines.map(({ key, count }) => `${key}:${count}`)).size).toBe(RECORDS);
+    expectCountsOnce(readLines<RunningCount>(join(results(), 'running')), { records: RECORDS, keys: KEYS });
   });
 });

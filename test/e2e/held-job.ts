@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobMaster } from 'millstream/cluster';
-import { expect } from 'vitest';
 import type { RunningCount } from '../jobs/running-counts.js';
+import { expectCountsOnce } from './expect-counts.js';
 import { directory, type MemoryCluster } from './memory-cluster.js';
 import { readLines } from './run-job.js';
 
@@ -48,13 +48,6 @@ export async function submitHeldJob(
     job,
     checkpoints,
     release: () => writeFileSync(until, ''),
-    expectExactlyOnce: () => {
-      const counts = new Map<number, number[]>();
-      for (const { key, count } of readLines<RunningCount>(join(results, 'running'))) counts.set(key, [...(counts.get(key) ?? []), count]);
-      expect(counts.size).toBe(KEYS);
-      for (const known of counts.values()) {
-        expect(known.sort((a, b) => a - b)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => i + 1));
-      }
-    },
+    expectExactlyOnce: () => expectCountsOnce(readLines<RunningCount>(join(results, 'running')), { records: RECORDS, keys: KEYS }),
   };
 }

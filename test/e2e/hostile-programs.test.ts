@@ -1,6 +1,6 @@
 /** Programs that do harm while they are loaded: an error for who submits them, and a cluster that goes on. Real processes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 
 let cluster: ClusterHarness;
 /** One that does not wait long for a program; the other one waits as long as a busy machine needs. */
@@ -37,6 +37,12 @@ describe('a program that', () => {
     ['throws nothing', 'throw null;', FAILED, /the program threw null/],
     ['throws what cannot be shown', 'throw { toString() { throw 1; } };', FAILED, /a value that cannot be shown/],
     ['throws later', 'setTimeout(() => { throw new Error("later"); }); await new Promise(() => {});', FAILED, /later/],
+    [
+      'throws later what cannot be shown',
+      'setTimeout(() => { throw { toString: 1, valueOf: 1 }; }); await new Promise(() => {});',
+      FAILED,
+      /cannot be shown/,
+    ],
     ['rejects', 'void Promise.reject(new Error("unhandled")); await new Promise((r) => setTimeout(r, 100_000));', FAILED, /unhandled/],
     ['is no module', 'export {', FAILED, /SyntaxError/],
     ['imports what is not there', "import 'no-such-package';", FAILED, /no-such-package/],
@@ -72,7 +78,7 @@ describe('a program that', () => {
 
   it('is in order runs after all of them, in the same JobManager', async () => {
     const id = await submit('ten', TEN);
-    while ((await cluster.client.jobStatus(id)) !== 'FINISHED') await pause();
+    expect(await cluster.ended(id)).toBe('FINISHED');
     expect(cluster.jobManager.child.exitCode).toBeNull();
     expect(cluster.jobManager.child.pid).toBe(pid);
     expect(await cluster.client.jobs()).toEqual([{ id, status: 'FINISHED' }]);

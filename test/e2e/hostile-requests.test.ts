@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 
 interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
@@ -31,7 +31,7 @@ beforeAll(async () => {
     { 'execution.checkpointing.dir': join(home, 'checkpoints') },
     ...['--', '--records', '1000', '--keys', '10', '--results', join(home, 'results'), '--until', join(home, 'until')],
   );
-  while ((await cluster.client.jobStatus(job)) !== 'RUNNING') await pause();
+  await cluster.running(job);
   vertex = (await cluster.client.job(job)).vertices[0]?.id as string;
   artifact = (await cluster.client.artifacts()).files[0]?.id as string;
   const { paths } = (await (await fetch(`${cluster.restAddress}/openapi.json`)).json()) as { paths: Paths };
@@ -194,7 +194,6 @@ describe('a request to a real JobManager', () => {
     const others = (await cluster.client.jobs()).filter(({ id }) => id !== job);
     await Promise.all(others.map(({ id }) => cluster.client.cancelJob(id)));
     writeFileSync(join(cluster.directory, 'home', 'until'), '');
-    while (!['FINISHED', 'FAILED', 'CANCELED'].includes(await cluster.client.jobStatus(job))) await pause();
-    expect(await cluster.client.jobStatus(job)).toBe('FINISHED');
+    expect(await cluster.ended(job)).toBe('FINISHED');
   });
 });

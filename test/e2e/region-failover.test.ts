@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobMaster, JobRun, SubtaskId } from 'millstream/cluster';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectedLines } from '../jobs/regions.js';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 import { directory, startCluster } from './memory-cluster.js';
 import { readLines, runJob } from './run-job.js';
 
@@ -180,7 +180,10 @@ describe('a cluster', () => {
 });
 
 describe('a cluster of processes', () => {
-  const cluster = new ClusterHarness();
+  let cluster: ClusterHarness;
+  beforeEach(() => {
+    cluster = new ClusterHarness();
+  });
   afterEach(async () => await cluster.stop());
 
   it('goes on with the regions that a killed TaskManager has no part in', async () => {
@@ -188,10 +191,7 @@ describe('a cluster of processes', () => {
     const held_ = held();
     const words = Object.entries(held_.parameters).flatMap(([name, value]) => [`--${name}`, value]);
     const id = await cluster.run('regions', held_.options, '--', ...words);
-    const completed = async (count: number): Promise<void> => {
-      while ((await cluster.client.checkpoints(id)).counts.completed < count) await pause();
-    };
-    await completed(2);
+    await cluster.completedCheckpoints(id, 2);
     const { vertices } = await cluster.client.job(id);
     const placesOf = async (index: number): Promise<string[]> => {
       const { taskmanagers } = await cluster.client.vertexTaskManagers({ jobId: id, vertexId: vertices[index]?.id as string });
@@ -204,9 +204,9 @@ describe('a cluster of processes', () => {
     const survivors = await placesOf(sums);
     const startedAt = vertices[sums]?.['start-time'];
     const { counts } = await cluster.client.checkpoints(id);
-    await cluster.taskManagers.find(({ log }) => log.some((line) => line.id === victim))?.kill();
+    await cluster.taskManager(victim).kill();
     await cluster.addTaskManager({ 'taskmanager.numberOfTaskSlots': 2 });
-    await completed(counts.completed + 3);
+    await cluster.completedCheckpoints(id, counts.completed + 3);
     const after = await cluster.client.job(id);
     expect(await placesOf(sums)).toEqual(survivors);
     expect(after.vertices[sums]?.['start-time']).toBe(startedAt);
@@ -214,8 +214,7 @@ describe('a cluster of processes', () => {
     // Both copies were lost at once: one failure, and more are not allowed.
     expect((await cluster.client.jobExceptions(id)).exceptionHistory.entries[0]?.exceptionName).toContain('TASK_MANAGER_LOST');
     held_.release();
-    while ((await cluster.client.jobStatus(id)) === 'RUNNING') await pause();
-    expect(await cluster.client.jobStatus(id)).toBe('FINISHED');
+    expect(await cluster.ended(id)).toBe('FINISHED');
     held_.expectExactlyOnce();
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { JobRun, RunOutcome } from 'millstream/cluster';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningCount } from '../jobs/running-counts.js';
-import { ClusterHarness, pause } from './cluster-harness.js';
+import { ClusterHarness } from './cluster-harness.js';
 import { readLines, runJob } from './run-job.js';
 
 const RECORDS = 60_000;
@@ -89,9 +89,9 @@ describe('a job on a cluster', () => {
       await cluster.start(2);
       const words = Object.entries(parameters()).flatMap(([name, value]) => [`--${name}`, value]);
       const id = await cluster.run('running-counts', { ...options(2), 'execution.checkpointing.interval': '50 ms' }, '--', ...words);
-      while ((await cluster.client.checkpoints(id)).counts.completed < 2) await pause();
+      await cluster.completedCheckpoints(id, 2);
       await cluster.millstream('stop', '--drain', '-p', join(directory, 'savepoints'), id);
-      expect(await cluster.client.jobStatus(id)).toBe('FINISHED');
+      expect(await cluster.ended(id)).toBe('FINISHED');
       const { running, windows } = counted();
       expect(running).toBeGreaterThan(0);
       expect(windows).toBe(running);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { ClusterHarness, ClusterProcess, pause } from './cluster-harness.js';
+import { ClusterHarness, ClusterProcess } from './cluster-harness.js';
 
 let cluster: ClusterHarness;
 let working: string;
@@ -18,12 +18,6 @@ afterEach(async () => {
 function stateFiles(directory: string): string[] {
   const entries = existsSync(directory) ? readdirSync(directory, { recursive: true, withFileTypes: true }) : [];
   return entries.filter((each) => each.isFile() && each.name.endsWith('.keyed')).map((each) => join(each.parentPath, each.name));
-}
-
-async function completedCheckpoints(job: string, count: number): Promise<void> {
-  const completed = async (): Promise<number> => (await cluster.client.checkpoints(job)).counts.completed;
-  const target = (await completed()) + count;
-  while ((await completed()) < target) await pause();
 }
 
 it('a TaskManager that was killed finds the copies of its state under its name', async () => {
@@ -41,13 +35,14 @@ it('a TaskManager that was killed finds the copies of its state under its name',
     },
     ...['--', '--until', join(cluster.directory, 'until'), '--results', join(cluster.directory, 'results')],
   );
-  await completedCheckpoints(job, 2);
+  await cluster.completedCheckpoints(job, 2);
   expect(stateFiles(join(working, 'local-state-one')).length).toBeGreaterThan(0);
   await cluster.taskManagers[0]?.kill();
   // Only the copies are left.
-  for (const file of stateFiles(store)) rmSync(file);
+  for (const file of stateFiles(store)) rmSync(file, { force: true });
+  const { completed } = (await cluster.client.checkpoints(job)).counts;
   await cluster.addTaskManager(options);
-  await completedCheckpoints(job, 1);
+  await cluster.completedCheckpoints(job, completed + 1);
   expect((await cluster.client.checkpoints(job)).counts.restored).toBe(1);
   await cluster.millstream('cancel', job);
   await cluster.taskManagers.at(-1)?.stop();

@@ -4,7 +4,6 @@
  *
  * Parameters: records, rate (records per second), results (directory), traces (directory), until (a file that ends the pace).
  */
-import { closeSync, writeSync } from 'node:fs';
 import {
   type Collector,
   DataGeneratorSource,
@@ -20,7 +19,7 @@ import {
   ValueStateDescriptor,
   WatermarkStrategy,
 } from 'millstream';
-import { openTrace, progressSource } from './progress-source.js';
+import { FirstOutput, progressSource } from './progress-source.js';
 
 /** Even: two subtasks of the source share no key. */
 export const KEYS = 1000;
@@ -42,13 +41,12 @@ export function countedRecord(index: number): CountedRecord {
 const COUNTER = schema({ count: 'float64', sum: 'float64' });
 
 class Counting extends KeyedProcessFunction<number, { readonly index: number; readonly key: number }, CountedRecord> {
-  private readonly traces: string;
+  private readonly firstOutput: FirstOutput;
   private state!: ValueState<{ count: number; sum: number }>;
-  private hasEmitted = false;
 
   constructor(traces: string) {
     super();
-    this.traces = traces;
+    this.firstOutput = new FirstOutput(traces);
   }
 
   override open(context: RuntimeContext): void {
@@ -63,11 +61,7 @@ class Counting extends KeyedProcessFunction<number, { readonly index: number; re
     const { count, sum } = this.state.value() ?? { count: 0, sum: 0 };
     this.state.update({ count: count + 1, sum: sum + index });
     out.collect({ index, key, count: count + 1, sum: sum + index });
-    if (this.hasEmitted) return;
-    this.hasEmitted = true;
-    const trace = openTrace(`${this.traces}/outputs`, 'first');
-    writeSync(trace, `${context.timerService().currentProcessingTime()}`);
-    closeSync(trace);
+    this.firstOutput.note(context);
   }
 }
 

@@ -4,8 +4,10 @@
  *
  *     <traces>/readers/<subtask>-<n>    a reader's ReaderProgress, written over again and again
  *     <traces>/barriers/<subtask>       one byte longer with each barrier
+ *     <traces>/outputs/first-<n>        when an attempt's first line left an operator (FirstOutput)
  */
 import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import type { KeyedProcessContext } from 'millstream';
 import type { PollStatus, Source, SourceBatch, SourceReader, SourceReaderContext, SourceSplit } from 'millstream/connector';
 
 /** A split whose position is the index of its next record: of a DataGeneratorSource. */
@@ -50,7 +52,7 @@ export function progressSource<T, SplitT extends PositionedSplit, StateT>(
 }
 
 /** A new file with the first free number behind its name. */
-export function openTrace(directory: string, name: string): number {
+function openTrace(directory: string, name: string): number {
   mkdirSync(directory, { recursive: true });
   for (let number = 0; ; number++) {
     try {
@@ -58,6 +60,25 @@ export function openTrace(directory: string, name: string): number {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
+  }
+}
+
+/** Leaves when an attempt's first line left an operator: <traces>/outputs/first-<n>. */
+export class FirstOutput {
+  private readonly traces: string;
+  private isNoted = false;
+
+  constructor(traces: string) {
+    this.traces = traces;
+  }
+
+  /** Every record calls it; the first call counts. */
+  note(context: KeyedProcessContext<unknown>): void {
+    if (this.isNoted) return;
+    this.isNoted = true;
+    const trace = openTrace(`${this.traces}/outputs`, 'first');
+    writeSync(trace, `${context.timerService().currentProcessingTime()}`);
+    closeSync(trace);
   }
 }
 

@@ -1,7 +1,8 @@
 /** High availability and checkpoints in S3, with real processes: nothing of a job lies on a machine. */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ClusterHarness, type ClusterProcess, pause } from '../e2e/cluster-harness.js';
+import { ClusterHarness, type ClusterProcess } from '../e2e/cluster-harness.js';
+import { expectCountsOnce } from '../e2e/expect-counts.js';
 import { readLines } from '../e2e/run-job.js';
 import type { RunningCount } from '../jobs/running-counts.js';
 import { requireTools } from './required-tools.js';
@@ -36,18 +37,6 @@ describe.skipIf(requireTools('a cluster on S3', process.env.S3_SERVER_BINARY ===
       vi.unstubAllEnvs();
     });
 
-    async function completed(id: string, count: number): Promise<void> {
-      for (;;) {
-        // A new leader does not know its jobs at once.
-        const counts = await cluster.client.checkpoints(id).then(
-          (statistics) => statistics.counts,
-          () => undefined,
-        );
-        if (counts !== undefined && counts.completed >= count) return;
-        await pause();
-      }
-    }
-
     function logOf(processes: readonly ClusterProcess[]): string {
       return JSON.stringify(processes.map(({ log }) => log));
     }
@@ -69,17 +58,16 @@ describe.skipIf(requireTools('a cluster on S3', process.env.S3_SERVER_BINARY ===
       const until = join(cluster.directory, 'until');
       const words = ['--', '--records', `${RECORDS}`, '--keys', '100', '--results', results, '--until', until, '--free', '20000'];
       const id = await cluster.run('running-counts', { 'parallelism.default': 2 }, ...words);
-      await completed(id, 3);
+      await cluster.completedCheckpoints(id, 3);
       await cluster.jobManager.kill();
       await standby.logged('leading');
-      await completed(id, 2);
+      await cluster.completedCheckpoints(id, 2);
       await cluster.millstream('savepoint', id, `s3://${BUCKET}/savepoints`);
       const { location } = await stopped(id);
       expect(location).toMatch(/^s3:\/\/millstream\/savepoints\//);
       const again = await cluster.run('running-counts', { 'parallelism.default': 1 }, '--from', location, ...words.toSpliced(7, 4));
-      await ended(again);
-      const counts = readLines<RunningCount>(join(results, 'running')).map(({ key, count }) => `${key} ${count}`);
-      expect([counts.length, new Set(counts).size]).toEqual([RECORDS, RECORDS]);
+      expect(await cluster.ended(again)).toBe('FINISHED');
+      expectCountsOnce(readLines<RunningCount>(join(results, 'running')), { records: RECORDS, keys: 100 });
       const told = [
         logOf([cluster.jobManager, standby, ...cluster.taskManagers]),
         JSON.stringify(await cluster.client.clusterConfiguration()),
@@ -91,10 +79,6 @@ describe.skipIf(requireTools('a cluster on S3', process.env.S3_SERVER_BINARY ===
     async function stopped(id: string): Promise<{ location: string }> {
       const printed = await cluster.millstream('stop', '--json', '-p', `s3://${BUCKET}/savepoints`, id);
       return { location: (JSON.parse(printed) as { savepoint: string }).savepoint };
-    }
-
-    async function ended(id: string): Promise<void> {
-      while ((await cluster.client.jobStatus(id)) !== 'FINISHED') await pause();
     }
 
     it('names the option that is wrong before it offers anything', async () => {

@@ -14,7 +14,6 @@ const ALLOWED: { readonly [path: string]: string } = {
   'engine/cli/src/progress.ts': 'shows how long a run has taken, on a terminal',
   'examples/flights/src/main.ts': 'shows how long the run has taken, on a terminal',
   'engine/core/src/network/ring-peer.test.support.ts': 'is the other one of two real threads',
-  'test/e2e/command.ts': 'waits for real processes',
   'test/bench/src/main.ts': 'notes the day of a measurement',
   'test/bench/src/shared-clock.ts': 'measures latency between processes on the clock that they share',
 };

@@ -93,7 +93,7 @@ class ParquetReader<C extends ParquetColumns> implements SourceReader<ParquetRow
   }
 
   start(): void {
-    this.#context.requestSplit();
+    if (this.#split === undefined) this.#context.requestSplit();
   }
 
   addSplits(splits: readonly ParquetSplit[]): void {

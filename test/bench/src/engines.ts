@@ -37,7 +37,10 @@ export async function measureCluster(run: RunOptions, cluster: BenchCluster): Pr
 /** A warm-up with a third of the records, then the measured runs. */
 export async function measureMillstream(run: RunOptions, runs: number, mode: 'measure' | 'restore' = 'measure'): Promise<Measurement[]> {
   const request: RunOneRequest = { run, mode, runs, warmUpRecords: Math.floor(run.records / 3) };
-  return parseMeasurements(await outputOf(process.execPath, [RUN_ONE, JSON.stringify(request)]));
+  const measurements = parseMeasurements(await outputOf(process.execPath, [RUN_ONE, JSON.stringify(request)]));
+  const expected = mode === 'restore' ? 2 * runs : runs;
+  if (measurements.length === expected) return measurements;
+  throw new Error(`Cannot measure ${run.workload}: its process printed ${measurements.length} of ${expected} measurements.`);
 }
 
 /** The results of w4 or w5, a line of JSON each, sorted. */

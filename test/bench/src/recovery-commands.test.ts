@@ -16,6 +16,7 @@ test.each([
   [['recovery', '--records', '5'], "Unknown option '--records'"],
   [['failover', '--rate', 'many'], "Cannot use --rate 'many'"],
   [['cluster-start', '--parallelism', '2'], "Unknown option '--parallelism'"],
+  [['ten-records', '--runs', '0'], "Cannot use --runs '0'"],
   [['checkpoint-cost', 'w3'], 'Cannot read the arguments of checkpoint-cost'],
 ])('%j is refused', async (args, message) => {
   await expect(runRecoveryCommand(args, print)).rejects.toThrow(message);

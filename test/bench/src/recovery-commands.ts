@@ -1,15 +1,17 @@
-/** The commands of the bench that measure a cluster's behaviour instead of a workload: their arguments, and what they print. */
+/** The commands of the bench that measure the engine's behaviour instead of a workload: their arguments, and what they print. */
 import { parseArgs } from 'node:util';
 import { UsageError } from './arguments.js';
 import { describeCheckpointCost, measureCheckpointCost } from './checkpoint-cost.js';
 import { measureClusterStart } from './cluster-start.js';
 import { describeMeasurement } from './measurement.js';
 import { describeRecovery, measureRecovery, type Recovery } from './recovery.js';
+import { measureTenRecords } from './ten-records.js';
 
 export const RECOVERY_USAGE: string = `
   bench recovery [--state-mb M] [--parallelism P] [--rate R] [--ckpt MS]   kills a TaskManager (200 MB, 2, 20000, 2000)
   bench failover [--state-mb M] [--parallelism P] [--rate R] [--ckpt MS]   kills the leading JobManager (1 MB, 2, 20000, 1000)
   bench cluster-start                               from the command until the slots of two TaskManagers are free
+  bench ten-records                                 millstream run of a job of ten records, until its process has ended
   bench checkpoint-cost [--records N] [--parallelism P] [--ckpt MS] [--pairs N]   w3 with and without (18M, 1, 1000, 3)
   each with [--runs R] and [--json]
 `;
@@ -29,6 +31,13 @@ const COMMANDS: { readonly [name: string]: { readonly defaults: Readonly<Record<
     async measure() {
       const figures = await measureClusterStart();
       return { figures, text: `JobManager and ${figures.taskManagers} TaskManagers are ready after ${figures.readyMs} ms` };
+    },
+  },
+  'ten-records': {
+    defaults: {},
+    async measure() {
+      const figures = await measureTenRecords();
+      return { figures, text: `millstream run of a job of ten records has ended after ${figures.durationMs} ms` };
     },
   },
   'checkpoint-cost': {

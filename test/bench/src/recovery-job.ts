@@ -4,7 +4,6 @@
  *
  * Parameters: keys, rate (records per second), traces (directory).
  */
-import { closeSync, writeSync } from 'node:fs';
 import {
   type Collector,
   DataGeneratorSource,
@@ -19,7 +18,7 @@ import {
   ValueStateDescriptor,
   WatermarkStrategy,
 } from 'millstream';
-import { openTrace, progressSource } from '../../jobs/progress-source.js';
+import { FirstOutput, progressSource } from '../../jobs/progress-source.js';
 
 interface Sums {
   a: number;
@@ -52,13 +51,12 @@ const SUMS = schema({
 });
 
 class Summing extends KeyedProcessFunction<number, { readonly key: number }, number> {
-  private readonly traces: string;
+  private readonly firstOutput: FirstOutput;
   private state!: ValueState<Sums>;
-  private hasEmitted = false;
 
   constructor(traces: string) {
     super();
-    this.traces = traces;
+    this.firstOutput = new FirstOutput(traces);
   }
 
   override open(context: RuntimeContext): void {
@@ -71,11 +69,7 @@ class Summing extends KeyedProcessFunction<number, { readonly key: number }, num
     sums.b += key;
     this.state.update(sums);
     out.collect(sums.b);
-    if (this.hasEmitted) return;
-    this.hasEmitted = true;
-    const trace = openTrace(`${this.traces}/outputs`, 'first');
-    writeSync(trace, `${context.timerService().currentProcessingTime()}`);
-    closeSync(trace);
+    this.firstOutput.note(context);
   }
 }
 

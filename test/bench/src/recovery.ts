@@ -87,7 +87,7 @@ class RecoveryRun {
 
   async measure(): Promise<Recovery> {
     const { harness, options } = this;
-    const victim = this.isFailover ? harness.jobManager : await this.workingTaskManager();
+    const victim = this.isFailover ? harness.jobManager : await harness.workingTaskManager(this.id);
     const outputs = firstOutputs(this.places).length;
     const readers = readerTraces(this.places).length;
     const killedAt = systemClock.now();
@@ -114,14 +114,6 @@ class RecoveryRun {
     let bytes = 0;
     for (const name of readdirSync(shared)) bytes += statSync(join(shared, name), { throwIfNoEntry: false })?.size ?? 0;
     return bytes;
-  }
-
-  private async workingTaskManager(): Promise<ClusterProcess> {
-    const { client, taskManagers } = this.harness;
-    const { vertices } = await client.job(this.id);
-    const { taskmanagers } = await client.vertexTaskManagers({ jobId: this.id, vertexId: vertices[0]?.id as string });
-    const ids = taskmanagers.map((each) => each['taskmanager-id']);
-    return taskManagers.find(({ child }) => ids.some((id) => id?.endsWith(`-${child.pid}`))) as ClusterProcess;
   }
 
   /** Ms since 1970, by the log of the JobManager that noticed it. */

@@ -1,6 +1,6 @@
 /** A TaskManager as a process: sockets, threads and files around the logic of millstream/cluster. */
 import { rm } from 'node:fs/promises';
-import { availableParallelism, freemem, hostname, totalmem } from 'node:os';
+import { availableParallelism, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { MillstreamError } from 'millstream';
 import {
@@ -20,6 +20,7 @@ import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { openHighAvailability } from './leadership.js';
+import { localStateDirectory, processName, removeLeftoverCopies } from './leftover-copies.js';
 import { naming } from './listen-options.js';
 import type { Logger } from './process-log.js';
 import { publishedHost, publishedPort } from './published-address.js';
@@ -42,7 +43,7 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
 
 async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): Promise<RunningTaskManager> {
   const findLeader = await leaderSearch(options);
-  const id = options['taskmanager.resource-id'] ?? `${hostname()}-${process.pid}`;
+  const id = options['taskmanager.resource-id'] ?? processName();
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
   );
@@ -57,8 +58,10 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   if (health !== undefined) cleanup.add(() => health.close());
   const slots = options['taskmanager.numberOfTaskSlots'];
   const working = await workingDirectory(options, 'taskmanager', directory);
-  const localStateDirectory = join(options['execution.checkpointing.local-backup.dirs'] ?? working, `local-state-${id}`);
-  cleanup.add(() => rm(localStateDirectory, { recursive: true, force: true }));
+  const parent = options['execution.checkpointing.local-backup.dirs'] ?? working;
+  const copies = localStateDirectory(parent, id);
+  await removeLeftoverCopies(parent, directory);
+  cleanup.add(() => rm(copies, { recursive: true, force: true }));
   const heapBytes = options['taskmanager.memory.task.heap.size'];
   const storage = storageSettings(options);
   const watch = new RegistrationWatch(systemClock, options['taskmanager.registration.timeout']);
@@ -75,8 +78,8 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
       resources: { cpuCores: options['taskmanager.cpu.cores'] ?? availableParallelism(), heapBytes: heapBytes ?? totalmem() },
     },
     localState: {
-      pathOf: (run) => join(localStateDirectory, run),
-      remove: (run) => void rm(join(localStateDirectory, run), { recursive: true, force: true }).catch(() => undefined),
+      pathOf: (run) => join(copies, run),
+      remove: (run) => void rm(join(copies, run), { recursive: true, force: true }).catch(() => undefined),
     },
     slotHeapBytes: heapBytes === undefined ? undefined : heapBytes / slots,
     network,

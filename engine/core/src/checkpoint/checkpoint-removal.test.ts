@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { createDiskError } from '../common/disk-error.js';
 import { MemoryDisk } from '../common/memory-disk.js';
 import { disposeSavepoint, removeClaimed } from './checkpoint-removal.js';
 import { DiskCheckpointFiles } from './disk-checkpoint-files.js';
@@ -114,6 +115,19 @@ describe('disposeSavepoint', () => {
     await list({ epoch: 5, path: directory, kind: 'savepoint', committed: false });
     await expect(disposeSavepoint(files, directory, nobody)).rejects.toThrow(/the run whose job record is in '\/job' would begin/);
     await list({ epoch: 6, path: 'chk-6', kind: 'checkpoint', committed: false });
+    await disposeSavepoint(files, directory, nobody);
+    expect(await disk.exists(directory)).toBe(false);
+  });
+
+  it('takes one whose job record is damaged, which nothing can begin with, but none whose record cannot be read now', async () => {
+    const directory = await savepointOf(5);
+    await list({ epoch: 5, path: directory, kind: 'savepoint', committed: false });
+    disk.fault = (operation, path) =>
+      operation === 'read' && path.startsWith('/job/job.') ? createDiskError('EIO', operation, path) : undefined;
+    await expect(disposeSavepoint(files, directory, nobody)).rejects.toMatchObject({ code: 'EIO' });
+    disk.fault = undefined;
+    expect(await disk.exists(directory)).toBe(true);
+    disk.corrupt('/job/job.1', 5);
     await disposeSavepoint(files, directory, nobody);
     expect(await disk.exists(directory)).toBe(false);
   });

@@ -12,6 +12,7 @@ import { type JobRecord, latestCheckpoint } from './job-record.js';
 import { JobRecordStore } from './job-record-store.js';
 import { type CheckpointKind, type CheckpointMetadata, filesOf } from './metadata.js';
 import { decodeMetadata } from './metadata-format.js';
+import { checkpointDirectory } from './restore-point.js';
 import { epochOfDirectory, METADATA_FILE, resolveStatePath } from './state-path.js';
 
 /**
@@ -23,8 +24,7 @@ export async function disposeSavepoint(
   path: string,
   userOf: (directory: string) => string | undefined,
 ): Promise<void> {
-  const normalized = normalizeDirectory(path);
-  const directory = normalized.endsWith(`/${METADATA_FILE}`) ? normalized.slice(0, -METADATA_FILE.length - 1) : normalized;
+  const directory = checkpointDirectory(path);
   const metadata = await readMetadata(files, directory);
   const cannot = `Cannot dispose of '${directory}'`;
   if (metadata === undefined) {

@@ -107,7 +107,7 @@ class World {
     this.finished.delete(subtask.subtaskIndex);
     this.down.add(subtask.subtaskIndex);
     this.deliver({ type: 'regionsStopped', subtasks: [subtask], reason: 'a slot was lost', now: this.now });
-    const isCutOff = pending?.phase === 'acknowledging';
+    const isCutOff = pending !== undefined && pending.phase !== 'committing';
     if (isCutOff) this.givenUp++;
     expect(this.state.status, 'a failed region is no failed checkpoint').toBe('running');
     expect(this.state.pending, 'what can be completed goes on').toBe(isCutOff ? undefined : pending);

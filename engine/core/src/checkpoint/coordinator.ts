@@ -19,7 +19,8 @@
  *  7. Periodic ones keep interval and minimum pause; requested ones and the final one do not wait.
  *  8. Each request is answered or refused exactly once.
  *  9. After a drain was triggered the job ends, with its savepoint or with failJob.
- * 10. While subtasks are down nothing is triggered; a checkpoint that some of them have yet to acknowledge is given up, and not counted.
+ * 10. While subtasks are down nothing is triggered, and nobody may end the job with a checkpoint; one that is not being committed when they
+ *     fail is given up, and not counted.
  */
 import type {
   CheckpointRequest,
@@ -34,6 +35,7 @@ import type { CheckpointKind } from './metadata.js';
 
 /** Epochs remembered as given up; what arrives even later is found by the clean-up at the next start. */
 const ABORTED_REMEMBERED = 16;
+const RESTARTING = 'some regions of the job are restarting';
 /** Pause before the final checkpoint is tried again. */
 const FINAL_RETRY_MS = 1000;
 
@@ -66,9 +68,7 @@ function handle(state: CoordinatorState, event: CoordinatorEvent, actions: Coord
     case 'timer':
       return checkTimeout({ ...state, wakeAt: undefined }, event.now, actions);
     case 'triggerRequested':
-      if (state.status !== 'ended') return { ...state, requests: [...state.requests, event.request] };
-      actions.push({ type: 'refuse', request: event.request, reason: 'the job is not running any more' });
-      return state;
+      return request(state, event.request, actions);
     case 'acknowledged':
       return acknowledge(state, event, actions);
     case 'declined':
@@ -90,7 +90,10 @@ function handle(state: CoordinatorState, event: CoordinatorEvent, actions: Coord
   }
 }
 
-/** A checkpoint that all have acknowledged goes on: the regions restart from it. */
+/**
+ * A checkpoint that is being committed goes on: the regions restart from it, or from the one before if it fails. Any other is given up, also
+ * one that all have acknowledged: regions could restart from the one before, and it complete after that.
+ */
 function stopRegions(
   state: CoordinatorState,
   event: CoordinatorEvent & { type: 'regionsStopped' },
@@ -100,14 +103,31 @@ function stopRegions(
   const keys = event.subtasks.map(subtaskKey);
   const finished = new Set(state.finished);
   for (const key of keys) finished.delete(key);
-  const after = pending?.phase === 'acknowledging' ? giveUp(state, pending, event.now, event.reason, actions) : state;
-  return { ...after, finished, down: new Set([...after.down, ...keys]) };
+  const isGivenUp = pending !== undefined && pending.phase !== 'committing';
+  const after = isGivenUp ? giveUp(state, pending, event.now, event.reason, actions) : state;
+  // Whoever wants the end of the job does not wait for the restart.
+  const ends = after.requests.filter(({ stop }) => stop !== undefined);
+  for (const request of ends) actions.push({ type: 'refuse', request, reason: RESTARTING });
+  return {
+    ...after,
+    finished,
+    requests: after.requests.filter((request) => !ends.includes(request)),
+    down: new Set([...after.down, ...keys]),
+  };
 }
 
-/** Whether regions may restart while the others go on: neither is the job being ended, nor has the last checkpoint been acknowledged. */
+/** Whether regions may restart while the others go on: neither is the job being ended, nor its last checkpoint being committed. */
 export function canStopRegions({ status, pending }: CoordinatorState): boolean {
   if (status !== 'running') return false;
-  return pending === undefined || (pending.request?.stop === undefined && !(pending.final && pending.phase !== 'acknowledging'));
+  return pending === undefined || (pending.request?.stop === undefined && !(pending.final && pending.phase === 'committing'));
+}
+
+function request(state: CoordinatorState, asked: CheckpointRequest, actions: CoordinatorAction[]): CoordinatorState {
+  const reason = state.status === 'ended' ? 'the job is not running any more' : RESTARTING;
+  const isRefused = state.status === 'ended' || (state.down.size > 0 && asked.stop !== undefined);
+  if (!isRefused) return { ...state, requests: [...state.requests, asked] };
+  actions.push({ type: 'refuse', request: asked, reason });
+  return state;
 }
 
 function acknowledge(

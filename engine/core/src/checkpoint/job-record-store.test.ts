@@ -176,12 +176,11 @@ describe('JobRecordStore', () => {
     expect(error).toMatchObject({ code: 'CHECKPOINT_CORRUPT', message: expect.stringContaining("'/job/job.2'") });
   });
 
-  it('is not committed on a full disk, and free of its rests', async () => {
+  it.each(['write', 'link'])('is not committed on a disk that is full at %s, and free of its rests', async (step) => {
     const disk = await memoryDisk();
     const store = openStore(disk, '/job', 'a');
     await write(store, 1);
-    disk.fault = (operation, path) =>
-      operation === 'write' && path.includes('tmp') ? createDiskError('ENOSPC', operation, path) : undefined;
+    disk.fault = (operation, path) => (operation === step ? createDiskError('ENOSPC', operation, path) : undefined);
     await expect(store.compareAndSet(1, recordOfTerm(2))).rejects.toMatchObject({ code: 'DISK_FULL' });
     disk.fault = undefined;
     expect((await store.load())?.version).toBe(1);

@@ -101,8 +101,14 @@ export function startAttempt(
   const reserved = reserveEpochs(record, size);
   const covered = record.lineage.at(-1)?.last ?? 0;
   const dead = { first: Math.max(restored, covered) + 1, last: reserved.block.first - 1 };
-  const lineage = dead.first <= dead.last ? [...record.lineage, dead] : record.lineage;
+  const lineage = dead.first <= dead.last ? withInterval(record.lineage, dead) : record.lineage;
   return { record: { ...reserved.record, term, attempt: record.attempt + 1, lineage }, block: reserved.block };
+}
+
+/** Restarts without a checkpoint between them make one interval, however many they are. */
+function withInterval(lineage: readonly EpochInterval[], dead: EpochInterval): readonly EpochInterval[] {
+  const last = lineage.at(-1);
+  return last?.last === dead.first - 1 ? [...lineage.slice(0, -1), { first: last.first, last: dead.last }] : [...lineage, dead];
 }
 
 /**

@@ -46,6 +46,11 @@ const STORES: { readonly [name: string]: () => Promise<(writer: string, schedule
     await disk.makeDirectory('/job');
     return (writer, scheduler) => new DiskRegister(scheduled(disk, scheduler), '/job', 'job', writer);
   },
+  'a memory disk, freeing names early': async () => {
+    const disk = new MemoryDisk();
+    await disk.makeDirectory('/job');
+    return (writer, scheduler) => new DiskRegister(scheduled(disk, scheduler), '/job', 'job', writer, 2);
+  },
 };
 
 describe.each(Object.entries(STORES))('a register on %s', (_, newStore) => {

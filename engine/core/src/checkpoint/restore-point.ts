@@ -27,10 +27,15 @@ export interface RestorePoint {
   readonly committed: boolean;
 }
 
+/** The directory of a checkpoint that is named by it, or by its `_metadata`. */
+export function checkpointDirectory(path: string): string {
+  const directory = normalizeDirectory(path);
+  return directory.endsWith(`/${METADATA_FILE}`) ? directory.slice(0, -METADATA_FILE.length - 1) : directory;
+}
+
 /** Finds and reads the checkpoint that `from` means. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_VERSION. */
 export async function openRestorePoint(files: CheckpointFiles, from: string): Promise<RestorePoint> {
-  let path = normalizeDirectory(from);
-  if (path.endsWith(`/${METADATA_FILE}`)) path = path.slice(0, -METADATA_FILE.length - 1);
+  const path = checkpointDirectory(from);
   const beside = await recordBeside(files, path);
   // Also where its metadata are gone: the record knows the checkpoint before it.
   if (beside?.checkpoint !== undefined) return await openListed(files, beside.directory, beside.record, beside.checkpoint);

@@ -35,8 +35,9 @@ export class CheckpointRetention {
     this.directory = normalizeDirectory(directory);
   }
 
-  /** Removes checkpoints that left the job record; `record`: without them. */
-  async discardCheckpoints(dropped: readonly CompletedCheckpoint[], record: JobRecord): Promise<void> {
+  /** Removes checkpoints that left the job record; `record`: without them. Savepoints are their user's, who may have removed them. */
+  async discardCheckpoints(left: readonly CompletedCheckpoint[], record: JobRecord): Promise<void> {
+    const dropped = left.filter(({ kind }) => kind !== 'savepoint');
     const candidates = new Set<string>();
     for (const checkpoint of dropped) {
       const directory = resolveStatePath(this.directory, checkpoint.path);

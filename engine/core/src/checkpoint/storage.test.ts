@@ -14,8 +14,8 @@ import type { CheckpointMetadata } from './metadata.js';
 import { encodeOperatorState, type NamedOperatorState } from './operator-state.js';
 import { openListed, openRestorePoint } from './restore-point.js';
 import { CheckpointRetention } from './retention.js';
-import { EMPTY_OPERATOR_SNAPSHOT, type KeyedStateFile, type StateBytes, type SubtaskSnapshot } from './snapshot.js';
-import { attemptOfStateFile, stateFileName } from './state-path.js';
+import { EMPTY_OPERATOR_SNAPSHOT, INLINE_STATE_BYTES_MAX, type KeyedStateFile, type StateBytes, type SubtaskSnapshot } from './snapshot.js';
+import { attemptOfStateFile, type StateFileId, stateFileName } from './state-path.js';
 import { CheckpointStorage } from './storage.js';
 
 const OPERATOR = 'uid:count / origins';
@@ -67,9 +67,16 @@ class TestJob {
     const file = await writer.finish();
     const info = { kind, epoch, keyGroups: { start: 0, end: 127 }, length: file.length, rows: 1 };
     const chain = kind === 'base' ? [{ ...file, info }] : [...this.chain, { ...file, info }];
-    const operatorState =
-      states.length === 0 ? undefined : await this.storage.storeBytes({ ...id, part: 'state' }, encodeOperatorState(states));
+    const operatorState = states.length === 0 ? undefined : await this.stored({ ...id, part: 'state' }, encodeOperatorState(states));
     return this.acknowledged(epoch, chain, operatorState);
+  }
+
+  /** As a slot does it. */
+  private async stored(id: StateFileId, bytes: Uint8Array): Promise<StateBytes> {
+    if (bytes.length <= INLINE_STATE_BYTES_MAX) return { inline: bytes };
+    const writer = this.storage.createStateFile(id);
+    writer.write(bytes);
+    return { file: await writer.finish() };
   }
 
   private acknowledged(epoch: number, keyedChain: KeyedStateFile[], operatorState: StateBytes | undefined): SubtaskSnapshot {
@@ -177,7 +184,7 @@ describe('checkpoint storage', () => {
     ]);
   });
 
-  it('keeps small operator state in the metadata, large in a file', async () => {
+  it('reads operator state from the metadata, and from files', async () => {
     const { disk, job } = await memoryJob();
     const stateOf = (size: number): NamedOperatorState[] => [{ name: 's', kind: 'list', elements: [new Uint8Array(size).fill(7)] }];
     for (const [epoch, size, files] of [
@@ -283,6 +290,19 @@ describe('CheckpointRetention', () => {
     await job.checkpoint(5, 'delta', 2);
     expect((await disk.list('/job/shared')).map((name) => name.replace(/.*-(\d+)\.keyed/, '$1'))).toEqual(['4', '5']);
     expect(await job.restored('/job')).toEqual(['base of 4', 'delta of 5']);
+  });
+
+  it.each(['/savepoints', '/job'])('leaves savepoints to their user, also one that is gone (in %s)', async (target) => {
+    const { disk, job } = await memoryJob();
+    const [kept, gone] = [await job.savepoint(1, target), await job.savepoint(2, target)];
+    for (const file of disk.files(gone).keys()) await disk.unlink(`${gone}/${file}`);
+    await job.checkpoint(3, 'base');
+    const { checkpoints } = job.record;
+    expect(checkpoints.map(({ kind }) => kind)).toEqual(['savepoint', 'savepoint', 'checkpoint']);
+    await job.retention.discardCheckpoints(checkpoints, { ...job.record, checkpoints: [] });
+    expect((await disk.list('/job')).filter((name) => name.startsWith('chk'))).toEqual([]);
+    expect(await disk.list('/job/shared')).toEqual([]);
+    expect([...disk.files(kept).keys()]).toHaveLength(2);
   });
 
   it('removes what was written for an epoch that was given up, and nothing that is in use', async () => {

@@ -15,7 +15,6 @@ import type { CheckpointMetadata, OperatorSnapshotMetadata } from './metadata.js
 import { encodeMetadata } from './metadata-format.js';
 import { decodeOperatorState, type NamedOperatorState } from './operator-state.js';
 import type { KeyedStateFile, StateBytes, StateFile } from './snapshot.js';
-import { INLINE_STATE_BYTES_MAX } from './snapshot.js';
 import {
   checkpointDirectoryName,
   KEYED_PART,
@@ -97,14 +96,6 @@ export class CheckpointStorage {
         return { path, ...info };
       },
     };
-  }
-
-  /** Puts bytes of state where they belong: small ones into the metadata, others into a file. */
-  async storeBytes(id: StateFileId, bytes: Uint8Array): Promise<StateBytes> {
-    if (bytes.length <= INLINE_STATE_BYTES_MAX) return { inline: bytes };
-    const file = this.createStateFile(id);
-    file.write(bytes);
-    return { file: await file.finish() };
   }
 
   /** Reads a state file and verifies it. `previous`: the checkpoint to offer if it is damaged. Throws CHECKPOINT_CORRUPT. */

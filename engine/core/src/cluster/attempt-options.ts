@@ -26,8 +26,8 @@ export type CreateSlots = (options: AttemptOptions, plan: SlotSetPlan, listener:
 
 /** How an attempt restarts some of its regions while the others go on. */
 export interface RegionFailover {
-  /** How long to wait before the restart, ms. Throws the error that ends the job where there is to be none. */
-  delayOf(error: MillstreamError, position: RecordPosition | undefined): number;
+  /** How long to wait before the restart, ms. `region`: its index. Throws the error that ends the job where there is to be none. */
+  delayOf(error: MillstreamError, position: RecordPosition | undefined, region: number): number;
   /** What the job's subtasks restore now. */
   restore(): Promise<RestoreShares | undefined>;
   /** Slots in place of these, where they are gone. Throws NO_RESOURCE_AVAILABLE. */
@@ -106,6 +106,8 @@ export interface RestoredCheckpointReport {
 /** What ended an attempt, and where it happened as far as that is known. */
 export interface AttemptFailure {
   readonly error: MillstreamError;
+  /** It came with the failure before it, and is dealt with together with that. */
+  readonly isConcurrent?: boolean;
   readonly slot: number | undefined;
   readonly task: { readonly vertexId: string; readonly subtask: number } | undefined;
 }

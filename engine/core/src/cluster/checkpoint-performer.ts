@@ -253,12 +253,20 @@ export class CheckpointPerformer {
   private trigger(action: CoordinatorAction & { type: 'trigger' }): void {
     const { clock } = this.options;
     const savepoint = action.request?.directory;
+    let enumerators: ReadonlyMap<string, StateBytes>;
+    try {
+      enumerators = this.attempt.enumeratorStates(action.epoch);
+    } catch (error) {
+      // A user's enumerator: nothing has been sent yet.
+      this.attempt.fail(error);
+      return;
+    }
     this.snapshots.begin(action.epoch, {
       kind: action.kind,
       savepoint,
       timestamp: clock.now(),
       startedAt: clock.monotonic(),
-      enumerators: this.attempt.enumeratorStates(action.epoch),
+      enumerators,
     });
     const { epoch, kind, lastCompleted: completed } = action;
     const stop = action.request?.stop;

@@ -63,7 +63,13 @@ export class ExecutionAttempt {
     this.checkpoints.end();
     this.restart.end();
     for (const request of this.requests.values()) request.reject(checkpointRefused('the attempt has ended'));
-    for (const source of this.sources.values()) source.close();
+    for (const source of this.sources.values()) {
+      try {
+        source.close();
+      } catch (error) {
+        this.options.observer.closeFailed(asMillstreamError(error));
+      }
+    }
     await Promise.all(this.regions.map((region) => region.end(this.options.clock)));
     await this.checkpoints.settled();
     return outcome;
@@ -117,7 +123,8 @@ export class ExecutionAttempt {
       return;
     }
     const typed = asMillstreamError(error);
-    this.options.observer.attemptFailed({ error: typed, slot: origin?.slot, task: origin?.task });
+    const isConcurrent = this.restart.isCollecting;
+    this.options.observer.attemptFailed({ error: typed, isConcurrent, slot: origin?.slot, task: origin?.task });
     this.restart.failed(region, typed, position);
   }
 

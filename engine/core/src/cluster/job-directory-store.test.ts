@@ -6,7 +6,7 @@ import type { CheckpointMetadata } from '../checkpoint/metadata.js';
 import { ObjectCheckpointFiles } from '../checkpoint/object-checkpoint-files.js';
 import { CheckpointStorage } from '../checkpoint/storage.js';
 import { MemoryObjectStore } from '../common/memory-object-store.js';
-import { type StepFault, withFaults } from '../testing/faults.js';
+import { InjectedFault, type StepFault, withFaults } from '../testing/faults.js';
 import { JobDirectoryStore } from './job-directory-store.js';
 
 const DIRECTORY = 's3://memory/job';
@@ -46,6 +46,17 @@ async function withFaultyCommit(fault: StepFault): Promise<{ store: JobDirectory
   return { store, memory };
 }
 
+/** A store whose run has one checkpoint. */
+async function withOneCheckpoint(): Promise<{ store: JobDirectoryStore; memory: MemoryObjectStore; files: CheckpointFiles }> {
+  const memory = new MemoryObjectStore();
+  const files = new ObjectCheckpointFiles(memory);
+  const store = await openStore(files);
+  await store.startAttempt();
+  await store.writeMetadata(metadata(1), undefined);
+  await store.commit(metadata(1), undefined);
+  return { store, memory, files };
+}
+
 const epochsOf = (store: JobDirectoryStore): number[] => store.record.checkpoints.map(({ epoch }) => epoch);
 
 describe('JobDirectoryStore', () => {
@@ -65,6 +76,30 @@ describe('JobDirectoryStore', () => {
     },
   );
 
+  it.each(['fail', 'loseAnswer'] as const)('changes nothing else before that (%s)', async (fault) => {
+    const { store, memory } = await withFaultyCommit(fault);
+    const before = memory.contents();
+    await expect(store.reserveEpochs()).rejects.toThrow(InjectedFault);
+    await expect(store.commit(metadata(3), undefined)).rejects.toThrow(InjectedFault);
+    expect(memory.contents()).toEqual(before);
+    expect(epochsOf(store)).toEqual([1]);
+    await store.settle();
+    await store.commit(metadata(3), undefined);
+    expect(epochsOf(store)).toEqual([3]);
+  });
+
+  it.each<[string, (store: JobDirectoryStore) => Promise<unknown>]>([
+    ['what the next attempt restores is asked for', async (store) => await store.latest()],
+    ['the run ends', async (store) => await store.end('finished')],
+    ['an attempt starts', async (store) => await store.startAttempt()],
+  ])('settles it where %s', async (_when, act) => {
+    const { store, memory } = await withFaultyCommit('fail');
+    await act(store);
+    const { record } = await openStore(new ObjectCheckpointFiles(memory));
+    expect(record.checkpoints.map(({ epoch }) => epoch)).toEqual([2]);
+    expect(record).toEqual(store.record);
+  });
+
   it('says so when another process has gone on meanwhile', async () => {
     const { store, memory } = await withFaultyCommit('fail');
     await (await openStore(new ObjectCheckpointFiles(memory))).startAttempt();
@@ -72,23 +107,14 @@ describe('JobDirectoryStore', () => {
   });
 
   it('removes everything of a finished run', async () => {
-    const memory = new MemoryObjectStore();
-    const store = await openStore(new ObjectCheckpointFiles(memory));
-    await store.startAttempt();
-    await store.writeMetadata(metadata(1), undefined);
-    await store.commit(metadata(1), undefined);
+    const { store, memory } = await withOneCheckpoint();
     expect([...memory.contents().keys()]).toEqual(['job/chk-1/_metadata', 'job/job']);
     await store.remove(false);
     expect(memory.contents().size).toBe(0);
   });
 
   it('keeps the record where another leader may have read it', async () => {
-    const memory = new MemoryObjectStore();
-    const files = new ObjectCheckpointFiles(memory);
-    const store = await openStore(files);
-    await store.startAttempt();
-    await store.writeMetadata(metadata(1), undefined);
-    await store.commit(metadata(1), undefined);
+    const { store, memory, files } = await withOneCheckpoint();
     const next = await openStore(files);
     await store.remove(true);
     expect([...memory.contents().keys()]).toEqual(['job/job']);
@@ -97,12 +123,7 @@ describe('JobDirectoryStore', () => {
   });
 
   it('removes nothing of a run that another leader has', async () => {
-    const memory = new MemoryObjectStore();
-    const files = new ObjectCheckpointFiles(memory);
-    const store = await openStore(files);
-    await store.startAttempt();
-    await store.writeMetadata(metadata(1), undefined);
-    await store.commit(metadata(1), undefined);
+    const { store, memory, files } = await withOneCheckpoint();
     const next = await openStore(files);
     await next.startAttempt();
     const before = [...memory.contents().keys()];

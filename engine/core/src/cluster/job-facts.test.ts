@@ -43,6 +43,46 @@ describe('the facts of a job', () => {
     expect(facts.subtasks.map(({ timestamps }) => timestamps.FINISHED)).toEqual([1_000_100, 1_000_200, 1_000_200]);
   });
 
+  it('go through the states of the job and its subtasks, each with its time', () => {
+    const fresh = new JobFactsCollector(GRAPH, clock);
+    const seen: string[] = [];
+    const note = (): void => {
+      seen.push([fresh.state, ...new Set(fresh.subtasks.map(({ state }) => state))].join(' '));
+      clock.advanceBy(10);
+    };
+    const host = { id: 'tm', description: { data: { host: 'machine', port: 1 } } } as unknown as RegisteredTaskManager;
+    note();
+    fresh.slotsAwaited(GRAPH);
+    note();
+    fresh.attemptStarted(1, GRAPH);
+    const placement = placeSubtasks(GRAPH);
+    for (const region of failoverRegions(GRAPH, placement, false)) fresh.placed({ placement, region }, [host, host]);
+    note();
+    fresh.running();
+    note();
+    expect(fresh.subtasks.map(({ place }) => place?.taskManagerId)).toEqual(['tm', 'tm', 'tm']);
+    expect(fresh.subtasks[2]?.timestamps).toEqual({ SCHEDULED: 1_000_020, DEPLOYING: 1_000_020, RUNNING: 1_000_030 });
+    fresh.restarting(new MillstreamError('INTERNAL', 'lost'));
+    note();
+    fresh.ended('CANCELED');
+    note();
+    expect(seen).toEqual([
+      'INITIALIZING',
+      'CREATED SCHEDULED',
+      'CREATED DEPLOYING',
+      'RUNNING RUNNING',
+      'RESTARTING FAILED',
+      'CANCELED CANCELED',
+    ]);
+    expect(fresh.timestamps).toEqual({
+      INITIALIZING: 1_000_000,
+      CREATED: 1_000_020,
+      RUNNING: 1_000_030,
+      RESTARTING: 1_000_040,
+      CANCELED: 1_000_050,
+    });
+  });
+
   it('know load as long as there is some', () => {
     facts.metrics(0, [metrics('sum', 0, 0)]);
     clock.advanceBy(1000);

@@ -155,9 +155,8 @@ export class JobFactsCollector implements RunObserver {
     return subtasks.flatMap(({ vertexId, subtaskIndex }) => this.byName.get(`${vertexId}:${subtaskIndex}`) ?? []);
   }
 
-  regionsRestarting(subtasks: readonly SubtaskId[], error: MillstreamError): void {
+  regionsRestarting(subtasks: readonly SubtaskId[]): void {
     this.restarts++;
-    this.failed(error);
     for (const subtask of this.those(subtasks)) this.enterSubtask(subtask, 'FAILED');
     this.enter('RESTARTING');
   }
@@ -226,19 +225,21 @@ export class JobFactsCollector implements RunObserver {
     this.enter('RESTARTING');
   }
 
-  attemptFailed({ error, slot, task }: AttemptFailure): void {
+  attemptFailed({ error, isConcurrent = false, slot, task }: AttemptFailure): void {
     const vertex = this.graph.vertices.find(({ id }) => id === task?.vertexId);
     const number = (task?.subtask ?? 0) + 1;
     const taskManager = error.details.taskManager;
     // A lost slot or TaskManager says which it was.
     const place = this.places.find((each) => each.taskManagerId === taskManager) ?? this.places[slot ?? Number(error.details.slot)];
-    this.exceptions.add({
+    const failure = {
       at: this.clock.now(),
       error,
       ...(vertex !== undefined && { taskName: `${vertex.name} (${number}/${vertex.parallelism})` }),
       ...place,
       labels: { domain: error.domain },
-    });
+    };
+    if (isConcurrent) this.exceptions.addConcurrent(failure);
+    else this.exceptions.add(failure);
     this.lastFailure = error;
   }
 

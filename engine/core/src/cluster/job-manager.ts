@@ -201,27 +201,33 @@ export class JobManager {
   private readonly starting = new Map<string, Promise<JobMaster>>();
 
   private async begin(id: string, submission: JobSubmission): Promise<JobMaster> {
+    const { submitted } = this.options;
     await this.recovery;
     const recovered = this.jobs.get(id);
     if (recovered !== undefined) return recovered;
     this.checkAlone(id);
     const evaluated = await this.programs.evaluate(submission);
     checkClusterProgram(evaluated.program, this.options.scheduler);
-    await this.options.submitted?.add(
-      {
-        id,
-        name: evaluated.program.plan.jobName,
-        module: evaluated.module.hash,
-        argv: submission.argv,
-        options: submission.options,
-        defaults: this.options.jobDefaults ?? {},
-        from: submission.run.from,
-        allowNonRestoredState: submission.run.allowNonRestoredState ?? false,
-      },
-      submission.content,
-    );
-    if (this.isAbandoned) throw abandonedError();
-    return this.startJob(id, submission, evaluated);
+    const listed = {
+      id,
+      name: evaluated.program.plan.jobName,
+      module: evaluated.module.hash,
+      argv: submission.argv,
+      options: submission.options,
+      defaults: this.options.jobDefaults ?? {},
+      from: submission.run.from,
+      allowNonRestoredState: submission.run.allowNonRestoredState ?? false,
+    };
+    try {
+      await submitted?.add(listed, submission.content);
+      if (this.isAbandoned) throw abandonedError();
+      return this.startJob(id, submission, evaluated);
+    } catch (error) {
+      // Its user takes it for refused. Unless its client asks again, the next leader must not find it, as far as that is known.
+      const isWanted = (): boolean => this.jobs.has(id) || this.starting.has(id);
+      if (submitted !== undefined && !this.isAbandoned) this.forget(id, submitted, isWanted).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** In reactive mode a job has all slots. */
@@ -330,10 +336,10 @@ export class JobManager {
   }
 
   /**
-   * Takes a job that has ended off the list for the next leader, however often the storage has to be asked: on the list it would be run
-   * again. Throws JOB_RECORD_CONFLICT.
+   * Takes a job off the list for the next leader, however often the storage has to be asked: on the list it would be run again. `isWanted`:
+   * no longer to be tried. Throws JOB_RECORD_CONFLICT.
    */
-  private async forget(id: string, submitted: SubmittedJobs): Promise<void> {
+  private async forget(id: string, submitted: SubmittedJobs, isWanted: () => boolean = () => false): Promise<void> {
     for (;;) {
       try {
         await submitted.remove(id);
@@ -341,8 +347,9 @@ export class JobManager {
       } catch (error) {
         if (!isTransient(error)) throw error;
       }
-      if (this.isAbandoned) throw abandonedError();
       await new Promise<void>((resolve) => this.options.clock.schedule(RECOVERY_RETRY_MS, resolve));
+      if (this.isAbandoned) throw abandonedError();
+      if (isWanted()) return;
     }
   }
 

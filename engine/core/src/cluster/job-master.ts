@@ -127,8 +127,12 @@ export class JobMaster {
 
   /** Nobody hears of the end of a job that another leader would still go on with. */
   private async conclude(outcome: RunOutcome['type'] | 'failed'): Promise<void> {
+    // While it is on the list, another leader will go on with it.
+    if (!this.isAbandoned)
+      await this.forget?.().catch(() => {
+        this.isAbandoned = true;
+      });
     if (this.isAbandoned) return this.facts.ended('SUSPENDED');
-    await this.forget?.().catch(() => undefined);
     this.facts.ended(outcome === 'cancelled' ? 'CANCELED' : outcome === 'failed' ? 'FAILED' : 'FINISHED');
   }
 
@@ -156,11 +160,17 @@ export class JobMaster {
     return await this.run.savepoint(this.savepointTarget(target), undefined);
   }
 
-  /** Resolves with the savepoint's directory when the job has ended with it. */
+  /** Resolves with the savepoint's directory when the job has ended with it, and all is committed. Throws CHECKPOINT_FAILED. */
   async stopWithSavepoint(target: string | undefined, drain: boolean): Promise<string> {
     const directory = await this.run.savepoint(this.savepointTarget(target), drain ? 'drain' : 'suspend');
     await this.ended;
-    return directory;
+    const { state } = this.facts;
+    if (state === 'FINISHED') return directory;
+    throw new MillstreamError(
+      'CHECKPOINT_FAILED',
+      `Cannot stop job "${this.name}" in good order: its savepoint '${directory}' is complete, but the job has ended as ${state} before all its results were committed. Start a job from the savepoint, which commits them, unless another JobManager goes on with this one.`,
+      { details: { directory } },
+    );
   }
 
   private savepointTarget(target: string | undefined): string {

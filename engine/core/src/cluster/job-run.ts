@@ -10,7 +10,6 @@ import { FileSystems } from '../checkpoint/file-systems.js';
 import { latestCheckpoint } from '../checkpoint/job-record.js';
 import type { RestorePoint } from '../checkpoint/restore-point.js';
 import { resolveStatePath } from '../checkpoint/state-path.js';
-import { CheckpointStorage } from '../checkpoint/storage.js';
 import { MillstreamError } from '../common/errors.js';
 import { type Entropy, seededRandom, systemEntropy } from '../common/random.js';
 import { buildJobGraph } from '../plan/build-job-graph.js';
@@ -26,10 +25,11 @@ import { Pauses } from './pauses.js';
 import { rescaledJobGraph } from './rescaled-job-graph.js';
 import { RestartJudge } from './restart-judge.js';
 import { createRestartStrategy } from './restart-strategy.js';
-import { type RestoreShares, restoreShares } from './restore-shares.js';
+import type { RestoreShares } from './restore-shares.js';
 import { restoredJobGraph } from './restored-job-graph.js';
 import { checkRestorePoint, checkSinkTargets, openRunDirectory, openStart } from './run-directory.js';
 import { failedBy, noCheckpointDirectory, prepareSavepoint } from './run-errors.js';
+import { RunRestore } from './run-restore.js';
 import type { AllocationReason } from './scheduling/adaptive-scheduler-state.js';
 import { type AttemptAllocation, type AttemptScheduler, LOCAL_SCHEDULER } from './scheduling/attempt-scheduler.js';
 
@@ -51,8 +51,7 @@ export class JobRun {
   private endedEarly = false;
   /** What `from` means. */
   private start: RestorePoint | undefined;
-  /** What the newest attempt restores. */
-  private point: RestorePoint | undefined;
+  private readonly restored: RunRestore;
   private readonly pauses: Pauses;
 
   constructor(options: JobRunOptions) {
@@ -60,10 +59,10 @@ export class JobRun {
     this.entropy = options.entropy ?? systemEntropy;
     const { disk, clock } = options;
     this.files = options.files ?? new FileSystems({ disk, clock, random: seededRandom(this.entropy.seed()) });
-    const { plan } = options.program;
-    this.settings = runSettings(plan, options.options);
+    this.restored = new RunRestore(this.files);
+    this.settings = runSettings(options.program.plan, options.options);
     checkSinkTargets(options.program);
-    this.graph = this.asRequired(buildJobGraph(plan));
+    this.graph = this.asRequired(buildJobGraph(options.program.plan));
     this.scheduler = options.scheduler ?? LOCAL_SCHEDULER;
     const seed = options.options.seed ?? this.entropy.seed();
     this.run = options.run ?? seededRandom(this.entropy.seed()).uint32().toString(16).padStart(8, '0');
@@ -103,9 +102,9 @@ export class JobRun {
       const rescalable = this.directoryStore !== undefined;
       allocation = await this.scheduler.allocate({ graph: this.graph, reason: this.allocationReason, rescalable });
       // Not before: a former leader may have been faster by one checkpoint.
-      const shares = await this.restore(allocation.graph);
+      const shares = await this.restored.load(this.directoryStore, this.start, allocation.graph);
       if (this.stopWanted !== undefined) return 'cancelled';
-      return await this.runAttempt(attempt, epochs, shares, this.point, allocation);
+      return await this.runAttempt(attempt, epochs, shares, allocation);
     } catch (error) {
       const failed = failedBy(error);
       return this.stopWanted === undefined ? failed : 'cancelled';
@@ -184,7 +183,7 @@ export class JobRun {
     const storage = this.directoryStore?.storage;
     if (storage === undefined) throw noCheckpointDirectory();
     await this.files.open(target);
-    const directory = await prepareSavepoint(storage, target, this.run);
+    const directory = await prepareSavepoint(storage, target, this.run, this.entropy);
     try {
       if (stop === undefined) await this.request('savepoint', stop, directory);
       else await this.stopWith(directory, stop);
@@ -247,7 +246,10 @@ export class JobRun {
 
   /** Whether the run would read the checkpoint in this directory after a failure, or owns it. */
   needs(directory: string): boolean {
-    return (this.lastCheckpoint ?? this.start?.path) === directory || this.directoryStore?.record.claimed?.path === directory;
+    return (
+      (this.lastCheckpoint ?? this.start?.path ?? this.settings.from) === directory ||
+      this.directoryStore?.record.claimed?.path === directory
+    );
   }
 
   /** Kills a slot as a crash would; for tests and demonstrations. */
@@ -304,20 +306,10 @@ export class JobRun {
 
   private readonly plainStore = new NoCheckpointStore();
 
-  /** What an attempt at this parallelism restores: the latest checkpoint. */
-  private async restore(graph: JobGraph): Promise<RestoreShares | undefined> {
-    const point = (await this.directoryStore?.latest()) ?? this.start;
-    this.point = point;
-    if (point === undefined) return undefined;
-    const storage = this.directoryStore?.storage ?? new CheckpointStorage(this.files, point.path);
-    return await restoreShares(point, graph, storage);
-  }
-
   private async runAttempt(
     attempt: number,
     epochs: { first: number; last: number },
     restore: RestoreShares | undefined,
-    point: RestorePoint | undefined,
     { graph, createSlots, replace, running, isElastic }: AttemptAllocation,
   ): Promise<AttemptOutcome> {
     const { program, artifact, options, clock, disk, observer } = this.options;
@@ -346,16 +338,20 @@ export class JobRun {
       disk,
       createSlots,
       failover: replace && {
-        delayOf: (error, position) => this.judge.delayOf({ error, position, point: this.point }),
-        restore: async () => await this.restore(graph),
+        delayOf: (error, position, region) => this.judge.delayOf({ error, position, point: this.restored.point, region }),
+        restore: async () => {
+          const shares = await this.restored.load(this.directoryStore, this.start, graph);
+          this.restored.tell(observer);
+          return shares;
+        },
         replace,
       },
       running,
       observer,
     });
     this.attempt = execution;
-    observer.attemptStarted(attempt, graph, point?.path, expectedRecords(program));
-    if (point !== undefined) observer.checkpointRestored({ epoch: point.metadata.epoch, kind: point.metadata.kind, path: point.path });
+    observer.attemptStarted(attempt, graph, this.restored.point?.path, expectedRecords(program));
+    this.restored.tell(observer);
     const outcome = await execution.run();
     this.attempt = undefined;
     return outcome;
@@ -368,8 +364,7 @@ export class JobRun {
 
   private async stopped(): Promise<RunOutcome> {
     await this.directoryStore?.end('stopped');
-    const point = (await this.directoryStore?.latest()) as RestorePoint;
-    return { type: 'stopped', checkpoint: point.path };
+    return { type: 'stopped', checkpoint: this.lastCheckpoint as string };
   }
 
   private async finished(): Promise<RunOutcome> {
@@ -382,14 +377,16 @@ export class JobRun {
 
   private async cancelled(): Promise<RunOutcome> {
     if (this.endedEarly) return await this.finished();
-    return { type: 'cancelled', checkpoint: ((await this.directoryStore?.latest()) ?? this.start)?.path };
+    // Where the storage does not answer, what is known is said.
+    await this.directoryStore?.settle().catch(() => undefined);
+    return { type: 'cancelled', checkpoint: this.lastCheckpoint ?? this.start?.path };
   }
 
   /** Waits as long as the strategy says; false if the run was cancelled meanwhile. Throws the error if there is no restart. */
   private async restartAfter(outcome: AttemptOutcome & { type: 'failed' }): Promise<boolean> {
     if (this.stopWanted !== undefined) return false;
     const { error, position } = outcome;
-    const delayMs = this.judge.delayOf({ error, position, point: this.point });
+    const delayMs = this.judge.delayOf({ error, position, point: this.restored.point });
     this.options.observer.restarting(error, delayMs);
     await this.pauses.wait(delayMs);
     return this.stopWanted === undefined;

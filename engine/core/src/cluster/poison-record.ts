@@ -2,7 +2,7 @@
  * Finds the record that fails the job again and again: the same one failing three restarts in a row ends the job, since another restart
  * would only read it again. Pure; independent of the restart strategy, and asked before it.
  */
-import { MillstreamError } from '../common/errors.js';
+import { MillstreamError, messageOf } from '../common/errors.js';
 
 /** Where a failure happened, as far as it is known. */
 export interface FailurePlace {
@@ -39,10 +39,9 @@ export function recordFailure(
 
 /** The error that ends the job. */
 export function poisonRecordError(place: FailurePlace, cause: unknown): MillstreamError {
-  const message = cause instanceof Error ? cause.message : String(cause);
   return new MillstreamError(
     'POISON_RECORD',
-    `Cannot go on: the record at '${place.position}' failed operator '${place.operator}' again in each of ${RESTARTS_MAX} restarts, the last time with: ${message.replace(/\.*$/, '.')} Correct the program and restore from the last checkpoint, or let the operator skip such records with onError.`,
+    `Cannot go on: the record at '${place.position}' failed operator '${place.operator}' again in each of ${RESTARTS_MAX} restarts, the last time with: ${messageOf(cause).replace(/\.*$/, '.')} Correct the program and restore from the last checkpoint, or let the operator skip such records with onError.`,
     { details: { ...place }, cause },
   );
 }

@@ -1,5 +1,5 @@
 /** The error of a program that throws while it is loaded. */
-import { MillstreamError } from '../common/errors.js';
+import { MillstreamError, textOf } from '../common/errors.js';
 
 /** PROGRAM_FAILED, with the stack of what was thrown. */
 export function programFailed(thrown: unknown): MillstreamError {
@@ -8,13 +8,4 @@ export function programFailed(thrown: unknown): MillstreamError {
   });
   if (thrown instanceof Error && typeof thrown.stack === 'string') failed.stack = thrown.stack;
   return failed;
-}
-
-/** Anything may be thrown, also what has no text. */
-function textOf(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return 'a value that cannot be shown';
-  }
 }

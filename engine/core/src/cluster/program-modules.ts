@@ -4,7 +4,7 @@
  *     <directory>/<hash>.mjs        <directory>/node_modules ─▶ the packages of this installation: programs import Millstream from there
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillstreamError } from '../common/errors.js';
@@ -38,7 +38,7 @@ export class ProgramModules implements ProgramStore {
     if (packages !== undefined) symlinkSync(packages, join(directory, 'node_modules'), 'junction');
   }
 
-  /** Writes a module's file. Throws ARTIFACT_CORRUPT if its content is not what its hash says. */
+  /** Writes a module's file, unless it is there: a thread may be reading it. Throws ARTIFACT_CORRUPT if its content is not what its hash says. */
   add({ hash, content }: ArtifactModule): void {
     const actual = moduleHash(content);
     if (actual !== hash) {
@@ -47,6 +47,7 @@ export class ProgramModules implements ProgramStore {
         `Cannot use the program ${hash}: the hash of what arrived is ${actual}. It was damaged or replaced on the way; submit it again.`,
       );
     }
+    if (this.known.has(hash) && existsSync(this.pathOf(hash))) return;
     writeFileSync(this.pathOf(hash), content);
     this.known.add(hash);
   }

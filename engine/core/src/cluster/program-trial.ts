@@ -9,7 +9,7 @@
 import { Worker } from 'node:worker_threads';
 import type { EvaluationContext } from '../api/evaluation.js';
 import { type ScheduledCall, systemClock } from '../common/clock.js';
-import { MillstreamError } from '../common/errors.js';
+import { MillstreamError, textOf } from '../common/errors.js';
 import type { Plan } from '../plan/plan.js';
 import { deserializeError } from '../runtime/serialize-error.js';
 import type { SerializedError } from '../runtime/slot-messages.js';
@@ -64,7 +64,7 @@ export function createProgramTrial({ timeoutMs, memoryBytes }: ProgramTrialOptio
     });
     worker.on('error', (error: unknown) => {
       if ((error as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY') fail('PROGRAM_FAILED', tooMuch, error);
-      else fail('PROGRAM_FAILED', `the program threw ${String(error)} while it was loaded.`, error);
+      else fail('PROGRAM_FAILED', `the program threw ${textOf(error)} while it was loaded.`, error);
     });
     worker.on('exit', (code) => {
       const ended = code === 0 || code === 13 ? 'nothing it waits for can happen any more' : 'did it call process.exit?';

@@ -3,7 +3,7 @@
  *
  *     open ─▶ start ─▶ all deployed ─▶ running ─failed─▶ down ─▶ open …
  *
- * Invariant: what slots say that have been replaced, or are down, is not heard.
+ * Invariant: what slots say that have been replaced, or are down, is not heard, but for what they have written.
  */
 import type { Clock } from '../common/clock.js';
 import type { MillstreamError } from '../common/errors.js';
@@ -61,7 +61,8 @@ export class RegionExecution {
   }
 
   private hear(slot: number, message: SlotReport): void {
-    if (this.status === 'down' && message.type !== 'metrics') return;
+    // What has been written for a checkpoint that is given up is to be removed.
+    if (this.status === 'down' && message.type !== 'metrics' && message.type !== 'acknowledged') return;
     if (message.type !== 'deployed') this.listener.message(this, slot, message);
     else if (++this.deployed === this.region.slots.length) this.listener.deployed(this);
   }

@@ -32,6 +32,10 @@ class Rig {
   readonly listeners = new Map<number, SlotListener>();
   enumerator!: SplitEnumeratorContext<SourceSplit>;
   given: string[] = [];
+  snapshotState = (): unknown => undefined;
+  closeEnumerator = (): void => undefined;
+  readonly notClosed: string[] = [];
+  slotsFound: Promise<void> | undefined;
   /** What the restart strategy answers. */
   delay: number | MillstreamError = 50;
   readonly store = new NoCheckpointStore();
@@ -52,8 +56,8 @@ class Rig {
           addReader: (subtask) => this.given.push(`reader ${subtask}`),
           handleSplitRequest: () => undefined,
           addSplitsBack: (splits) => this.given.push(`back ${splits.map(({ id }) => id).join()}`),
-          snapshotState: () => undefined,
-          close: () => undefined,
+          snapshotState: () => this.snapshotState(),
+          close: () => this.closeEnumerator(),
         };
       },
       createReader: () => {
@@ -106,12 +110,14 @@ class Rig {
         restore: async () => undefined,
         replace: async (slots) => {
           this.told.push(`replace ${slots.join()}`);
+          await this.slotsFound;
           return (options, plan, listener) => this.slots(options.attempt, plan.region.slots[0] as number, listener);
         },
       },
       running: () => undefined,
       observer: {
         ...SILENT_OBSERVER,
+        closeFailed: ({ message }) => this.notClosed.push(message),
         regionsRestarting: (subtasks) => this.told.push(`restarting ${subtasks.map(({ subtaskIndex }) => subtaskIndex).join()}`),
         checkpointTriggered: (epoch) => this.told.push(`checkpoint ${epoch}`),
         checkpointFailed: (epoch) => this.told.push(`checkpoint ${epoch} failed`),
@@ -175,7 +181,7 @@ describe('a region that has failed', () => {
     const rig = await started();
     await rig.pass(1000);
     rig.listeners.get(1)?.lost(LOST);
-    expect(await rig.settle()).toEqual(['checkpoint 2 failed', '0/1 abort', '2/1 abort', 'restarting 1', '1/1 closed', '1/1 killed']);
+    expect(await rig.pass(0)).toEqual(['checkpoint 2 failed', '0/1 abort', '2/1 abort', 'restarting 1', '1/1 closed', '1/1 killed']);
     expect(await rig.pass(50)).toEqual(['replace 1', '1/2 deploy', '1/2 start']);
     expect(rig.given).toEqual(['reader 1']);
     expect(await rig.pass(950)).toEqual(['0/1 trigger', '1/2 trigger', '2/1 trigger', 'checkpoint 3']);
@@ -183,14 +189,30 @@ describe('a region that has failed', () => {
     expect(await rig.settle()).toContain('checkpoint 3 complete');
   });
 
-  it('restarts from a checkpoint that all had acknowledged', async () => {
+  it('restarts from the checkpoint before where the metadata of a newer one is not written yet, and that never completes', async () => {
+    const rig = await started();
+    const written = Promise.withResolvers<void>();
+    rig.store.writeMetadata = async () => await written.promise;
+    await rig.pass(1000);
+    rig.acknowledge(2, 0, 1, 2);
+    rig.enumerator.assign({ id: 'after the trigger' }, 1);
+    rig.listeners.get(1)?.lost(LOST);
+    const told = [...(await rig.pass(0)), ...(await rig.pass(50))];
+    expect(told).toContain('checkpoint 2 failed');
+    written.resolve();
+    expect(await rig.settle()).toEqual(['1/2 deploy', '1/2 start']);
+    expect(rig.given).toEqual(['back after the trigger', 'reader 1']);
+  });
+
+  it('restarts from a checkpoint that is being committed', async () => {
     const rig = await started();
     const commit = Promise.withResolvers<[]>();
     rig.store.commit = async () => await commit.promise;
     await rig.pass(1000);
     rig.acknowledge(2, 0, 1, 2);
+    await rig.settle();
     rig.listeners.get(1)?.lost(LOST);
-    expect([...(await rig.settle()), ...(await rig.pass(50))]).toContain('replace 1');
+    expect([...(await rig.pass(0)), ...(await rig.pass(50))]).toContain('replace 1');
     commit.resolve([]);
     const told = await rig.settle();
     expect(told).not.toContain('checkpoint 2 failed');
@@ -204,7 +226,7 @@ describe('a region that has failed', () => {
     expect(await rig.settle()).toEqual(['1/1 assign']);
     rig.listeners.get(1)?.lost(LOST);
     rig.enumerator.assign({ id: 'while it closes' }, 1);
-    await rig.settle();
+    await rig.pass(0);
     rig.deploys = false;
     await rig.pass(50);
     rig.enumerator.assign({ id: 'while it is deployed' }, 1);
@@ -219,8 +241,10 @@ describe('a region that has failed', () => {
 
   it('counts as one failure with those that fail with it', async () => {
     const rig = await started();
-    for (const slot of [0, 2]) rig.listeners.get(slot)?.lost(LOST);
-    const told = [...(await rig.settle()), ...(await rig.pass(50))];
+    rig.listeners.get(0)?.lost(LOST);
+    await rig.settle();
+    rig.listeners.get(2)?.lost(LOST);
+    const told = [...(await rig.pass(0)), ...(await rig.pass(50))];
     expect(told.filter((line) => line.startsWith('restarting') || line.startsWith('replace'))).toEqual(['restarting 0,2', 'replace 0,2']);
     expect(told).toEqual(expect.arrayContaining(['0/2 start', '2/2 start']));
   });
@@ -231,7 +255,7 @@ describe('a region that has failed', () => {
     old?.lost(LOST);
     old?.lost(LOST);
     old?.message(1, { type: 'requestCheckpoint' });
-    expect((await rig.settle()).filter((line) => line.startsWith('restarting'))).toEqual(['restarting 1']);
+    expect((await rig.pass(0)).filter((line) => line.startsWith('restarting'))).toEqual(['restarting 1']);
     await rig.pass(50);
     old?.lost(LOST);
     expect(await rig.settle()).toEqual([]);
@@ -240,18 +264,18 @@ describe('a region that has failed', () => {
   it('restarts again when its new slots fail, too', async () => {
     const rig = await started();
     rig.listeners.get(1)?.lost(LOST);
-    await rig.settle();
+    await rig.pass(0);
     await rig.pass(50);
     rig.listeners.get(1)?.lost(LOST);
-    expect([...(await rig.settle()), ...(await rig.pass(50))]).toContain('1/3 start');
+    expect([...(await rig.pass(0)), ...(await rig.pass(50))]).toContain('1/3 start');
   });
 
   it('ends the attempt where the restart strategy says so', async () => {
     const rig = await started();
     rig.delay = LOST;
     rig.listeners.get(1)?.lost(LOST);
+    const told = await rig.pass(0);
     expect(await rig.outcome).toMatchObject({ type: 'failed', error: LOST });
-    const told = await rig.settle();
     for (const slot of [0, 1, 2]) expect(told.filter((line) => line === `${slot}/1 killed`)).toHaveLength(1);
   });
 
@@ -275,9 +299,58 @@ describe('a region that has failed', () => {
   it('restarts no more once the attempt is cancelled', async () => {
     const rig = await started();
     rig.listeners.get(1)?.lost(LOST);
-    await rig.settle();
+    await rig.pass(0);
     rig.attempt.cancel();
     expect(await rig.outcome).toEqual({ type: 'cancelled' });
     expect(await rig.pass(1000)).not.toContain('replace 1');
+  });
+
+  it('leaves the record alone where the attempt ends while slots are looked for', async () => {
+    const rig = await started();
+    const slots = Promise.withResolvers<void>();
+    rig.slotsFound = slots.promise;
+    rig.listeners.get(1)?.lost(LOST);
+    await rig.pass(0);
+    expect(await rig.pass(50)).toContain('replace 1');
+    rig.attempt.cancel();
+    await rig.outcome;
+    slots.resolve();
+    await rig.settle();
+    expect(await rig.store.startRegions()).toBe(2);
+  });
+
+  it('lets nobody end the job with a checkpoint meanwhile', async () => {
+    const rig = await started();
+    rig.listeners.get(1)?.lost(LOST);
+    const stop = rig.attempt.request({ id: 'stop', kind: 'savepoint', stop: 'suspend', directory: '/s' });
+    await expect(stop).rejects.toThrow(/some regions of the job are restarting/);
+    const other = rig.attempt.request({ id: 'other', kind: 'checkpoint', stop: undefined, directory: undefined });
+    await rig.pass(0);
+    expect(await rig.pass(50)).toContain('checkpoint 2');
+    rig.acknowledge(2, 0, 1, 2);
+    expect(await other).toBe(2);
+  });
+});
+
+describe("a user's enumerator", () => {
+  it('that cannot be snapshot fails the attempt, and nothing else', async () => {
+    const rig = await started();
+    rig.snapshotState = () => {
+      throw new Error('no snapshot today');
+    };
+    await rig.pass(1000);
+    expect(await rig.outcome).toMatchObject({ type: 'failed', error: { message: expect.stringContaining('no snapshot today') } });
+    expect(await rig.settle()).not.toContain('0/1 trigger');
+  });
+
+  it('that cannot be closed keeps no slot alive', async () => {
+    const rig = await started();
+    rig.closeEnumerator = () => {
+      throw new Error('it stays open');
+    };
+    rig.attempt.cancel();
+    expect(await rig.outcome).toEqual({ type: 'cancelled' });
+    expect(rig.notClosed).toEqual([expect.stringContaining('it stays open')]);
+    expect(await rig.settle()).toEqual(expect.arrayContaining(['0/1 killed', '1/1 killed', '2/1 killed']));
   });
 });

@@ -4,10 +4,12 @@
  *     failed ─▶ down: its checkpoint is given up, nothing is triggered ─▶ slots closed, pause ─▶ new number, latest checkpoint
  *            ─▶ new slots, splits back ─▶ deployed ─▶ start ─▶ checkpoints again
  *
- * Invariants: 1. regions that fail at once (they shared a TaskManager) count as one failure; 2. what cannot be restarted alone takes the
+ * Invariants: 1. regions that fail at once (they shared a TaskManager, or a cause) count as one failure; 2. what cannot be restarted alone takes the
  * attempt with it; 3. the latest checkpoint is read when no other can become complete any more.
  */
+import type { ScheduledCall } from '../common/clock.js';
 import { asMillstreamError, type MillstreamError } from '../common/errors.js';
+import type { SubtaskRestore } from '../runtime/deployment.js';
 import type { RecordPosition } from '../runtime/slot-messages.js';
 import type { AttemptOptions, RegionFailover } from './attempt-options.js';
 import type { CheckpointPerformer } from './checkpoint-performer.js';
@@ -31,8 +33,8 @@ export interface RestartedAttempt {
 export class RegionRestart {
   private readonly options: AttemptOptions;
   private readonly attempt: RestartedAttempt;
-  /** Those that have failed since the last turn of the event loop. */
-  private failures: { readonly regions: RegionExecution[]; readonly error: MillstreamError } | undefined;
+  /** Those that have failed in this turn of the event loop. */
+  private failures: { readonly regions: RegionExecution[]; readonly timer: ScheduledCall } | undefined;
   /** What new slots of a region restore. */
   private readonly restores = new Map<RegionExecution, RestoreShares | undefined>();
   private readonly pauses: Pauses;
@@ -52,15 +54,20 @@ export class RegionRestart {
       this.failures.regions.push(region);
       return;
     }
-    const failures = { regions: [region], error };
-    this.failures = failures;
-    queueMicrotask(() => {
+    const regions = [region];
+    const restart = (): void => {
       this.failures = undefined;
-      this.restart(failures.regions, error, position).catch((cause: unknown) => {
+      this.restart(regions, error, position).catch((cause: unknown) => {
         if (this.attempt.isSettled()) return;
         this.attempt.failed(asMillstreamError(cause), undefined);
       });
-    });
+    };
+    this.failures = { regions, timer: this.options.clock.schedule(0, restart) };
+  }
+
+  /** Whether a failure now is one with a failure before. */
+  get isCollecting(): boolean {
+    return this.failures !== undefined;
   }
 
   private async restart(regions: readonly RegionExecution[], error: MillstreamError, position: RecordPosition | undefined): Promise<void> {
@@ -68,22 +75,23 @@ export class RegionRestart {
     const { observer, clock, store } = this.options;
     const { checkpoints } = this.attempt;
     const failover = this.options.failover as RegionFailover;
-    const delayMs = failover.delayOf(error, position);
+    const delayMs = failover.delayOf(error, position, (regions[0] as RegionExecution).region.index);
     const subtasks = regions.flatMap(({ region }) => region.subtasks);
     observer.regionsRestarting(subtasks, error, delayMs);
     await Promise.all([this.pauses.wait(delayMs), ...regions.map((region) => region.end(clock))]);
     if (this.attempt.isSettled()) return;
     const createSlots = await failover.replace(regions.flatMap(({ region }) => region.slots));
-    // Behind all that the store is still doing.
-    const { attempt, restore } = await checkpoints.change(async () => ({
-      attempt: await store.startRegions(),
-      restore: await failover.restore(),
-    }));
-    if (this.attempt.isSettled()) return;
+    // Behind all that the store is still doing; and not when the attempt has ended meanwhile: the record may be another one's then.
+    const started = await checkpoints.change(async () => {
+      if (this.attempt.isSettled()) return undefined;
+      return { attempt: await store.startRegions(), restore: await failover.restore() };
+    });
+    if (started === undefined || this.attempt.isSettled()) return;
+    const { attempt, restore } = started;
     observer.regionsDeploying(subtasks, attempt);
     for (const region of regions) {
       this.restores.set(region, restore);
-      region.reopen({ ...this.options, attempt, restore, createSlots });
+      region.reopen({ ...this.options, attempt, restore: restore && sharesOf(restore, region), createSlots });
       region.start().catch((cause: unknown) => this.attempt.regionFailed(region, cause));
     }
   }
@@ -103,6 +111,20 @@ export class RegionRestart {
 
   /** The attempt has ended: nothing restarts any more. */
   end(): void {
+    this.failures?.timer.cancel();
     this.pauses.end();
   }
+}
+
+/** Of what the job restores, what the slots of a region need. They keep it as long as they live. */
+function sharesOf({ subtasks }: RestoreShares, { region }: RegionExecution): RestoreShares {
+  const own = new Map<string, SubtaskRestore[]>();
+  for (const { vertexId, subtaskIndex } of region.subtasks) {
+    const share = subtasks.get(vertexId)?.[subtaskIndex];
+    if (share === undefined) continue;
+    const shares = own.get(vertexId) ?? [];
+    shares[subtaskIndex] = share;
+    own.set(vertexId, shares);
+  }
+  return { subtasks: own, sources: new Map() };
 }

@@ -12,12 +12,15 @@ export interface RunFailure {
   readonly error: MillstreamError;
   readonly position: RecordPosition | undefined;
   readonly point: RestorePoint | undefined;
+  /** The index of the region that restarts alone. Default: all of the job restarts. */
+  readonly region?: number;
 }
 
 export class RestartJudge {
   private readonly clock: Clock;
   private strategy: RestartStrategy;
-  private poison: PoisonRecordState = NO_POISON_RECORD;
+  /** By region; each fails at records of its own. */
+  private readonly poison = new Map<number | undefined, PoisonRecordState>();
   /** The error after which nothing restarts any more. */
   private verdict: MillstreamError | undefined;
 
@@ -27,10 +30,10 @@ export class RestartJudge {
   }
 
   /** How long to wait before the restart, ms. Throws the run's error if there is to be none; once thrown, that is thrown for itself too. */
-  delayOf({ error, position, point }: RunFailure): number {
+  delayOf({ error, position, point, region }: RunFailure): number {
     if (error === this.verdict) throw error;
-    const { state, poison } = recordFailure(this.poison, position);
-    this.poison = state;
+    const { state, poison } = recordFailure(this.poison.get(region) ?? NO_POISON_RECORD, position);
+    this.poison.set(region, state);
     if (isFinal(error)) throw this.final(offerPrevious(error, point));
     if (poison && position !== undefined) throw this.final(poisonRecordError(position, error));
     const answer = this.strategy.next(this.clock.monotonic());

@@ -93,17 +93,6 @@ export function checkSinkTargets(program: JobProgram): void {
   }
 }
 
-/** Records of sources that know how many they will read, by vertex id. */
-export function expectedRecords(program: JobProgram, graph: JobGraph): ReadonlyMap<string, number> {
-  const expected = new Map<string, number>();
-  for (const { id } of graph.vertices) {
-    const implementation = program.implementations.get(id);
-    if (implementation?.type !== 'source' || implementation.source.recordCountEstimate === undefined) continue;
-    expected.set(id, implementation.source.recordCountEstimate);
-  }
-  return expected;
-}
-
 function safeName(name: string): string {
   return name.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60) || 'job';
 }

@@ -5,7 +5,7 @@ import type { CheckpointStorage } from '../checkpoint/storage.js';
 import { diskErrorCode, diskFullError, isDiskFull, typedTransientDiskError } from '../common/disk-error.js';
 import type { ErrorCode } from '../common/error-codes.js';
 import { MillstreamError } from '../common/errors.js';
-import { randomToken } from '../common/random.js';
+import type { Entropy } from '../common/random.js';
 import type { AttemptOutcome } from './attempt-options.js';
 
 /** Errors that another attempt would only meet again: the program, the checkpoint or the results must change first. */
@@ -51,9 +51,9 @@ export async function prepareDirectory(storage: CheckpointStorage): Promise<void
 }
 
 /** Makes a new directory for a savepoint under `target`. Throws DISK_FULL, CHECKPOINT_DIRECTORY_UNWRITABLE. */
-export async function prepareSavepoint(storage: CheckpointStorage, target: string, run: string): Promise<string> {
+export async function prepareSavepoint(storage: CheckpointStorage, target: string, run: string, entropy: Entropy): Promise<string> {
   try {
-    return await storage.prepareSavepoint(target, run, randomToken().slice(0, 12));
+    return await storage.prepareSavepoint(target, run, entropy.token().slice(0, 12));
   } catch (cause) {
     throw unwritable(cause, 'savepoint', target, 'name another one for the savepoint');
   }

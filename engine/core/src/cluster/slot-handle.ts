@@ -1,6 +1,6 @@
 /** The coordinator's end of a slot: a worker thread with its message port. */
 import type { StorageSettings } from '../checkpoint/storage-options.js';
-import { MillstreamError } from '../common/errors.js';
+import { MillstreamError, messageOf } from '../common/errors.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { FromSlot, ToSlot } from '../runtime/slot-messages.js';
 import { SlotThread } from './slot-thread.js';
@@ -51,7 +51,7 @@ export function startSlot(options: SlotHandleOptions): SlotHandle {
       if (message.type === 'failed') isDeployed = false;
       options.onMessage(message);
     },
-    onError: (error) => lost(outOfMemory(error) ?? (error instanceof Error ? error.message : String(error)), error),
+    onError: (error) => lost(outOfMemory(error) ?? messageOf(error), error),
     onExit: (code) => lost(`exit code ${code}`),
   };
   thread.send({ type: 'load', artifact: options.artifact, storage: options.storage });

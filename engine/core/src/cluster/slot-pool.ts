@@ -52,6 +52,7 @@ export interface SlotPoolOptions {
 class AttemptLease implements SlotLease {
   readonly hosts: RegisteredTaskManager[] = [];
   readonly uses = new Map<SlotUse, RegisteredTaskManager>();
+  private readonly useOf: SlotUse[] = [];
   private readonly onRelease: (lease: AttemptLease) => void;
   private isReleased = false;
 
@@ -60,6 +61,9 @@ class AttemptLease implements SlotLease {
   }
 
   put(slot: number, host: RegisteredTaskManager, use: SlotUse): void {
+    const replaced = this.useOf[slot];
+    if (replaced !== undefined) this.uses.delete(replaced);
+    this.useOf[slot] = use;
     host.uses.add(use);
     this.uses.set(use, host);
     this.hosts[slot] = host;

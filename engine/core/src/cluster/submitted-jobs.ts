@@ -80,14 +80,17 @@ export class SubmittedJobs {
    * CHECKPOINT_CORRUPT, JOB_RECORD_CONFLICT.
    */
   async takeOver(): Promise<readonly SubmittedJob[]> {
-    for (;;) {
-      const jobs = await this.load();
-      // A leader that stood still since it was elected, and has not noticed that another was elected after it.
-      if (this.newestTerm > this.term) throw this.conflict();
-      if (!(await this.register.compareAndSet(this.version, this.seal(jobs)))) continue;
-      this.version++;
-      return jobs;
-    }
+    // Jobs that were found at an earlier try may be ending now.
+    return await this.next(async () => {
+      for (;;) {
+        const jobs = await this.load();
+        // A leader that stood still since it was elected, and has not noticed that another was elected after it.
+        if (this.newestTerm > this.term) throw this.conflict();
+        if (!(await this.register.compareAndSet(this.version, this.seal(jobs)))) continue;
+        this.version++;
+        return jobs;
+      }
+    });
   }
 
   async module(hash: string): Promise<ArtifactModule> {
@@ -120,10 +123,13 @@ export class SubmittedJobs {
     );
   }
 
-  private async next(work: () => Promise<void>): Promise<void> {
+  private async next<T>(work: () => Promise<T>): Promise<T> {
     const done = this.changing.then(work);
-    this.changing = done.catch(() => undefined);
-    await done;
+    this.changing = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return await done;
   }
 
   private async addNow(job: SubmittedJob, content: Uint8Array): Promise<void> {

@@ -74,6 +74,7 @@ export class TaskManager {
   staleMessages = 0;
   private readonly options: TaskManagerOptions;
   private readonly shares = new Map<string, AttemptShare>();
+  private readonly ending = new Set<Promise<void>>();
   private connection: Connection | undefined;
   private heartbeat: Heartbeat | undefined;
   private retry: ScheduledCall | undefined;
@@ -209,7 +210,7 @@ export class TaskManager {
         void this.close(message.key);
         break;
       case 'forget':
-        this.options.localState?.remove(message.run);
+        void this.forget(message.run);
         break;
       case 'kill':
         void this.end(message.key, 'it was ended');
@@ -242,7 +243,13 @@ export class TaskManager {
         slotHeapBytes: options.slotHeapBytes,
         localStateDirectory: options.localState?.pathOf,
         listener: {
-          message: (slot, message) => this.send({ type: 'report', key, slot, message }),
+          message: (slot, message) => {
+            try {
+              this.send({ type: 'report', key, slot, message });
+            } catch (error) {
+              lost(asMillstreamError(error));
+            }
+          },
           lost,
           closeFailed: (error) => this.send({ type: 'closeFailed', key, error: serializeError(error) }),
         },
@@ -274,8 +281,20 @@ export class TaskManager {
     const share = this.shares.get(name);
     if (share === undefined) return;
     this.shares.delete(name);
-    await share.kill();
+    const ended = share.kill();
+    this.ending.add(ended);
+    try {
+      await ended;
+    } finally {
+      this.ending.delete(ended);
+    }
     this.options.observer.attemptEnded(key, reason);
+  }
+
+  /** Not while slots that are being ended may still write there. */
+  private async forget(run: string): Promise<void> {
+    await Promise.allSettled(this.ending);
+    this.options.localState?.remove(run);
   }
 
   private async endShares(reason: string, gracefully: boolean): Promise<void> {

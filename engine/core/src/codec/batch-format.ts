@@ -4,7 +4,7 @@
  *   batch  = u8 version, u8 flags, varint count, [f64 timestamp × count], [varint group count, u8 group × count], group …
  *   group  = varint bytes, definition (shape-definition.ts), padding, columns (column-layout.ts), [text], [rows]
  *   padding= zeros up to a multiple of 8 bytes from the batch's first: columns of a batch that lies aligned can be used in place
- *   text   = u8 encoding, u32 bytes, bytes: all strings of the group, record by record, field by field
+ *   text   = u8 encoding, u32 bytes, bytes: the strings of the group that are no references, record by record, field by field
  *   rows   = u32 bytes, values (row.ts) in the same order
  *
  * A group holds the records of one shape, in order; without the list of groups there is just one, with all records.

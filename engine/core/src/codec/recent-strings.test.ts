@@ -46,6 +46,14 @@ describe('RecentStrings', () => {
     );
   });
 
+  test('finds the last record that can be referred to, and none behind it', () => {
+    const recent = new RecentStrings();
+    recent.begin(1000);
+    for (let index = 0; index <= REFERENCES_MAX + 1; index++) expect(recent.find(`text ${index}`, index)).toBe(-1);
+    const found = [-1, 0, 1].map((away) => recent.find(`text ${REFERENCES_MAX + away}`, 900 + away));
+    expect(found).toEqual([REFERENCES_MAX - 1, -1, -1]);
+  });
+
   test('leaves a column alone where few strings come again, and looks again later', () => {
     const recent = new RecentStrings();
     const looked: boolean[] = [];
@@ -80,6 +88,12 @@ describe.each([true, false])('strings that come again, code generation %s', (cod
       }),
       { seed: 5, numRuns: 40 },
     );
+  });
+
+  test('may be those of the last records that can be referred to, and of the first that cannot', () => {
+    const first = Array.from({ length: REFERENCES_MAX + 20 }, (_, i) => ({ text: `text ${i}` }));
+    const batch = [...first, ...first.slice(-40).map(({ text }) => ({ text: copyOf(text) }))];
+    expect(decoded(encoded(new BatchEncoder({ codegen }), batch), codegen)).toEqual(batch);
   });
 
   test.each([0xfeff, 0xff00, 0xffff, 0x10000])('may have %i units', (length) => {

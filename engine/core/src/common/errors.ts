@@ -49,10 +49,24 @@ export function invariant(condition: boolean, message: string): asserts conditio
   if (!condition) throw new MillstreamError('INTERNAL', `${message}. This is a defect of Millstream; please report it.`);
 }
 
+/** What was thrown, as text: anything may be, also what has none. */
+export function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}
+
+/** The message of what was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : textOf(thrown);
+}
+
 /** The error itself, or an `INTERNAL` one with its message and stack. */
 export function asMillstreamError(error: unknown): MillstreamError {
   if (error instanceof MillstreamError) return error;
-  const typed = new MillstreamError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  const typed = new MillstreamError('INTERNAL', messageOf(error), { cause: error });
   if (error instanceof Error && error.stack !== undefined) typed.stack = error.stack;
   return typed;
 }

@@ -1,7 +1,6 @@
 /** Methods of Node's Buffer that its type declarations leave out: one encoding each, without the dispatch of `write` and `toString`. */
 export interface RawBuffer extends Buffer {
   utf8Write(value: string, offset?: number, length?: number): number;
-  latin1Write(value: string, offset?: number, length?: number): number;
   ucs2Write(value: string, offset?: number, length?: number): number;
   utf8Slice(start?: number, end?: number): string;
   latin1Slice(start?: number, end?: number): string;

@@ -66,7 +66,7 @@ class CollectionReader<T> implements SourceReader<T, CollectionSplit> {
   }
 
   start(): void {
-    this.#context.requestSplit();
+    if (this.#split === undefined) this.#context.requestSplit();
   }
 
   addSplits(splits: readonly CollectionSplit[]): void {

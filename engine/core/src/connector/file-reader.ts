@@ -49,7 +49,7 @@ export class FileReader<T> implements SourceReader<T | MalformedRecord, FileSpli
   }
 
   start(): void {
-    this.#context.requestSplit();
+    if (this.#file === undefined) this.#context.requestSplit();
   }
 
   addSplits(splits: readonly FileSplit[]): void {

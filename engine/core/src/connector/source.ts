@@ -93,6 +93,7 @@ export interface SourceBatch<T> {
 
 /** Reads the splits of one subtask. */
 export interface SourceReader<T, SplitT extends SourceSplit> {
+  /** Before the first `poll`. A reader in place of one that has failed may have splits already, and then needs no other. */
   start(): void;
   addSplits(splits: readonly SplitT[]): void;
   notifyNoMoreSplits(): void;

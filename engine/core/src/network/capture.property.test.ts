@@ -1,9 +1,10 @@
 /**
  * What a barrier overtakes in a channel is captured exactly once, however sending, relaying, polling and capturing interleave: what had
- * been polled before, then what the receiver captured, then what the sender handed over, is what was sent before the barrier.
+ * been polled before, then what the receiver captured, then what the sender handed over, is what was sent before the barrier. The receiver
+ * may also have read on until the barrier came.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BatchDecoder } from '../codec/batch-decoder.js';
 import { BatchEncoder } from '../codec/batch-encoder.js';
 import { type Random, seededRandom } from '../common/random.js';
@@ -112,7 +113,13 @@ class World {
 
   poll(): void {
     const seen = take(this.ends.receiver);
-    if (seen !== undefined) this.polled.push(...seen);
+    if (seen === undefined) return;
+    // The receiver has read on until the barrier came.
+    if (seen[0] === 'barrier' && this.capture === undefined) {
+      this.polledBefore = [...this.polled];
+      this.ends.receiver.captureGathered(this.captured);
+    }
+    this.polled.push(...seen);
   }
 
   /** The barrier goes out: it waits for what has overflowed, or overtakes that. */
@@ -180,10 +187,7 @@ describe.each<[string, () => Ends]>([
         world.barrier(overtakes);
         for (let step = 0; step < between; step++) world.step();
         world.overtakeLate();
-        if (!beginsFirst) {
-          if (world.hasPassed) return;
-          world.begin();
-        }
+        if (!beginsFirst && !world.hasPassed) world.begin();
         for (let step = 0; step < after; step++) world.step();
         world.settle();
         const place = world.sent.indexOf('barrier');
@@ -201,5 +205,60 @@ describe.each<[string, () => Ends]>([
     );
     expect(overtaken).toBeGreaterThan(50);
     expect(handedOver).toBeGreaterThan(20);
+  });
+});
+
+/** Two threads: the producer goes on between any two looks of the consumer at the ring. */
+describe('a barrier that is announced, with a frame after it, while frames before it are copied', () => {
+  const layout = { slots: 8, slotBytes: 1024 };
+
+  function open(): { readonly output: OutputChannel; readonly receiver: RingReceiver; readonly later: () => void } {
+    const memory = allocateRing(layout);
+    const output = new OutputChannel(new RingSender(new RingWriter(memory, layout), new BatchEncoder(), () => undefined), { stop: false });
+    const ring = new RingReader(memory, layout);
+    const copyAt = ring.copyAt.bind(ring);
+    const later = vi.fn(() => {
+      output.send({ type: 'barrier', epoch: 1, completed: 0, overtakeInMs: 0 });
+      send(output, 2);
+    });
+    vi.spyOn(ring, 'copyAt').mockImplementation((offset) => {
+      const frame = copyAt(offset);
+      if (later.mock.calls.length === 0) later();
+      return frame;
+    });
+    return { output, receiver: new RingReceiver(ring, new BatchDecoder(), () => undefined), later };
+  }
+
+  function send(output: OutputChannel, value: number): void {
+    output.append(value, 0);
+    output.flush();
+  }
+
+  function valuesOf(frames: readonly Frame[]): Seen[] {
+    const { receiver } = ringEnds(layout);
+    receiver.restore(frames);
+    const seen: Seen[] = [];
+    for (let next = take(receiver); next !== undefined; next = take(receiver)) seen.push(...next);
+    return seen;
+  }
+
+  it('bounds the capture that has begun', () => {
+    const { output, receiver, later } = open();
+    send(output, 1);
+    const capture = receiver.beginCapture(1, []);
+    expect(later).toHaveBeenCalledOnce();
+    receiver.goOnCapturing();
+    expect([valuesOf(capture.frames), capture.isComplete]).toEqual([[1], true]);
+    expect([take(receiver), take(receiver), take(receiver)]).toEqual([[1], ['barrier'], [2]]);
+  });
+
+  it('bounds a capture that goes on as frames are polled', () => {
+    const { output, receiver, later } = open();
+    const capture = receiver.beginCapture(1, []);
+    send(output, 1);
+    expect(take(receiver)).toEqual([1]);
+    expect(later).toHaveBeenCalledOnce();
+    expect([take(receiver), take(receiver)]).toEqual([['barrier'], [2]]);
+    expect([valuesOf(capture.frames), capture.isComplete]).toEqual([[1], true]);
   });
 });

@@ -55,12 +55,16 @@ export interface InputChannel {
   announced(): Announcement | undefined;
   /** Puts what was on its way when a checkpoint was taken before all else. Before the first poll. */
   restore(frames: readonly Frame[]): void;
+  /** The next element of what was restored, undefined if there is none left. */
+  pollRestored(): StreamElement | undefined;
   /** Adds to `frames` what has not been polled and lies before the barrier of `epoch`, which may be announced later. Ends a capture before. */
   beginCapture(epoch: number, frames: Frame[]): Capture;
   /** To be called while the capture is not complete, and the channel not polled. */
   goOnCapturing(): void;
   /** Gives the capture of `epoch` up, if it is not complete. */
   endCapture(epoch: number): void;
+  /** Adds the pieces that were polled of a batch whose rest is still to come: a barrier that was just polled may lie between them. */
+  captureGathered(frames: Frame[]): void;
 }
 
 /** Shared by all output channels of a task: tells the chain's loop to stop after the current record. */
@@ -160,6 +164,13 @@ export class OutputChannel {
   /** A barrier waits for what has overflowed before it. */
   get holdsBarrier(): boolean {
     return this.overflow.some(isBarrier);
+  }
+
+  /** The barrier of `epoch`, if it waits here, may overtake in so many ms from now: what is announced is what is left. */
+  setOvertakeIn(epoch: number, overtakeInMs: number): void {
+    const { overflow } = this;
+    for (const [at, element] of overflow.entries())
+      if (isBarrier(element) && element.epoch === epoch) overflow[at] = { ...element, overtakeInMs };
   }
 
   /** What may still overflow before it is too much, bytes. */

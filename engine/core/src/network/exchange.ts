@@ -5,7 +5,7 @@
  * is told why, so that the attempt fails everywhere at once; 3. after its end it holds no ring.
  */
 import { timingSafeEqual } from 'node:crypto';
-import type { MillstreamError } from '../common/errors.js';
+import { type MillstreamError, messageOf } from '../common/errors.js';
 import type { Connection } from '../common/transport.js';
 import { attemptKey, type ExchangeAttempt, type Goodbye, type Hello } from './exchange-frames.js';
 import type { ExchangeEnvironment } from './exchange-link.js';
@@ -83,8 +83,7 @@ export class Exchange {
 
   /** Ends all links at once. `failure`: why the attempt failed on this TaskManager; the peers fail then too. Harmless if it has ended. */
   close(failure?: unknown): void {
-    const reason = failure instanceof Error ? failure.message : String(failure);
-    this.end(failure === undefined ? { failed: false, reason: 'the attempt is over' } : { failed: true, reason });
+    this.end(failure === undefined ? { failed: false, reason: 'the attempt is over' } : { failed: true, reason: messageOf(failure) });
   }
 
   private fail(error: MillstreamError): void {

@@ -23,6 +23,8 @@ export class LocalChannel implements Transport, InputChannel {
   private readonly recordCheck: RecordCheck;
   private readonly encoder: FrameEncoder;
   private readonly decoder: () => FrameDecoder;
+  /** Restored elements at the front of the queue. */
+  private restored = 0;
   private unheard: Announcement | undefined;
   private capturing: { readonly epoch: number; readonly frames: Frame[]; isComplete: boolean } | undefined;
 
@@ -78,6 +80,7 @@ export class LocalChannel implements Transport, InputChannel {
     const queue = this.queue;
     if (this.head === queue.length) return undefined;
     const element = queue[this.head++];
+    if (this.restored > 0) this.restored--;
     if (this.head === queue.length) {
       queue.length = 0;
       this.head = 0;
@@ -113,7 +116,12 @@ export class LocalChannel implements Transport, InputChannel {
       if (element === undefined) continue;
       if (element instanceof RecordBatch) this.batches++;
       this.queue.push(element);
+      this.restored++;
     }
+  }
+
+  pollRestored(): StreamElement | undefined {
+    return this.restored > 0 ? this.poll() : undefined;
   }
 
   beginCapture(epoch: number, frames: Frame[]): Capture {
@@ -134,4 +142,7 @@ export class LocalChannel implements Transport, InputChannel {
   endCapture(epoch: number): void {
     if (this.capturing?.epoch === epoch) this.capturing = undefined;
   }
+
+  /** Batches are never in pieces here. */
+  captureGathered(_frames: Frame[]): void {}
 }

@@ -132,6 +132,8 @@ export class RingReceiver implements InputChannel {
   /** Before all frames of the ring: restored, or taken out of it to make room. */
   private held: Frame[] = [];
   private heldBytes = 0;
+  /** Restored frames at the front of `held`. */
+  private restored = 0;
   /** The newest barrier that was announced, until it is polled. */
   private barrier: PlacedAnnouncement | undefined;
   private unheard: Announcement | undefined;
@@ -163,9 +165,14 @@ export class RingReceiver implements InputChannel {
     }
   }
 
+  pollRestored(): StreamElement | undefined {
+    return this.restored > 0 ? this.pollHeld() : undefined;
+  }
+
   private pollHeld(): StreamElement | undefined {
     for (let frame = this.held.shift(); frame !== undefined; frame = this.held.shift()) {
       this.heldBytes -= frame.bytes.length;
+      if (this.restored > 0) this.restored--;
       const element = this.frames.acceptFrame(frame);
       if (element !== undefined) return element;
     }
@@ -206,14 +213,14 @@ export class RingReceiver implements InputChannel {
 
   restore(frames: readonly Frame[]): void {
     this.held.push(...frames);
+    this.restored += frames.length;
     for (const { bytes } of frames) this.heldBytes += bytes.length;
   }
 
   // ---- capture
 
   beginCapture(epoch: number, frames: Frame[]): Capture {
-    const pieces = this.frames.gathered();
-    if (pieces !== undefined) frames.push({ kind: FRAME_MORE, bytes: pieces });
+    this.captureGathered(frames);
     for (const frame of this.held) if (isFrameKept(frame)) frames.push(frame);
     const capture: RingCapture = { epoch, frames, next: this.ring.tail, isComplete: false };
     this.capturing = capture;
@@ -224,6 +231,8 @@ export class RingReceiver implements InputChannel {
   goOnCapturing(): void {
     const { capturing } = this;
     if (capturing === undefined) return;
+    // In this order: the producer announces a barrier before it publishes what comes after it.
+    this.ring.peek();
     this.listen();
     this.captureAvailable(capturing);
     // What is still to come needs room that does not depend on how fast records are processed.
@@ -232,6 +241,11 @@ export class RingReceiver implements InputChannel {
 
   endCapture(epoch: number): void {
     if (this.capturing?.epoch === epoch) this.capturing = undefined;
+  }
+
+  captureGathered(frames: Frame[]): void {
+    const pieces = this.frames.gathered();
+    if (pieces !== undefined) frames.push({ kind: FRAME_MORE, bytes: pieces });
   }
 
   private captureAvailable(capture: RingCapture): void {

@@ -236,20 +236,26 @@ async function runThreads(
   const result = new Promise<RingPeerResult>((resolve, reject) => {
     consumer.once('message', resolve);
     consumer.once('error', reject);
+    consumer.once('exit', (code) => reject(new Error(`the consumer ended without a result, exit code ${code}`)));
     producer.once('error', reject);
   });
-  if (options.killAfter !== undefined) {
-    const head = new Int32Array(memory);
-    while (Atomics.load(head, 0) < options.killAfter) await new Promise((resolve) => setImmediate(resolve));
-    await producer.terminate();
-    const word = new Int32Array(words);
-    Atomics.store(word, 2, 1);
-    Atomics.add(word, 1, 1);
-    Atomics.notify(word, 1);
+  try {
+    if (options.killAfter !== undefined) await Promise.race([killProducer(producer, memory, words, options.killAfter), result]);
+    return await result;
+  } finally {
+    await Promise.all([consumer.terminate(), producer.terminate()]);
   }
-  const found = await result;
-  await Promise.all([consumer.terminate(), producer.terminate()]);
-  return found;
+}
+
+/** Kills the producer when it has published so many slots, and tells the consumer. */
+async function killProducer(producer: Worker, memory: SharedArrayBuffer, words: SharedArrayBuffer, killAfter: number): Promise<void> {
+  const head = new Int32Array(memory);
+  while (Atomics.load(head, 0) < killAfter) await new Promise((resolve) => setImmediate(resolve));
+  await producer.terminate();
+  const word = new Int32Array(words);
+  Atomics.store(word, 2, 1);
+  Atomics.add(word, 1, 1);
+  Atomics.notify(word, 1);
 }
 
 describe('two threads', () => {

@@ -124,11 +124,14 @@ export class RingReader extends RingSide {
   tail = 0;
   kind = 0;
   length = 0;
+  /** As `peek` has seen it last. */
+  private head = 0;
   private newsSeen = 0;
 
   /** The oldest frame's payload (`kind` and `length` are set), undefined if there is none. It stays until `release`. */
   peek(): RawBuffer | undefined {
-    if (Atomics.load(this.control, HEAD) === this.tail) return undefined;
+    this.head = Atomics.load(this.control, HEAD);
+    if (this.head === this.tail) return undefined;
     const at = (this.tail >>> 0) % this.slots;
     const header = this.headers[at] as Int32Array;
     this.kind = header[0] as number;
@@ -150,9 +153,12 @@ export class RingReader extends RingSide {
     return { epoch, completed, overtakeInMs, place };
   }
 
-  /** Frames that are there. */
+  /**
+   * Frames that the last `peek` has seen: later ones may lie behind an announcement that `news` has not told of yet, and are not to be
+   * looked at.
+   */
   get count(): number {
-    return (Atomics.load(this.control, HEAD) - this.tail) | 0;
+    return (this.head - this.tail) | 0;
   }
 
   /** A copy of the frame `offset` after the oldest; only if `offset` < `count`. */

@@ -1,3 +1,6 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type HarnessSnapshot, OperatorHarness } from '../testing/operator-harness.js';
@@ -201,6 +204,36 @@ describe('mapAsync', () => {
     failing.harness.processElement(1);
     failing.harness.clock.advanceTo(100);
     expect(failing.harness.failure).toMatchObject({ code: 'ASYNC_TIMEOUT', message: expect.stringContaining('100 ms') });
+  });
+
+  it('has one timer, whatever waits for a call', async () => {
+    const { harness } = await start({ capacity: 2, timeoutMs: 100, onError: { type: 'skip' } });
+    harness.processElement(1);
+    harness.clock.advanceTo(50);
+    for (const n of [2, 3]) harness.processElement(n);
+    // The first has no result, so the third is asked.
+    harness.clock.advanceTo(100);
+    await harness.close();
+    expect(harness.clock.nextTime).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('does not keep an element that has its result until its time would be over', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const create = createAsyncMapOperator({ fn: async () => 'done', ordered: true, timeoutMs: 60_000 });
+    const harness = await OperatorHarness.open(create);
+    const process = (): WeakRef<object> => {
+      const value = { id: 1 };
+      harness.processElement(value);
+      return new WeakRef(value);
+    };
+    const reference = process();
+    await harness.settle();
+    expect(harness.values()).toEqual(['done']);
+    // What a WeakRef was made for lives until the end of its turn.
+    await immediate();
+    collectGarbage();
+    expect(reference.deref()).toBeUndefined();
   });
 
   it('becomes idle after its results, active at once', async () => {

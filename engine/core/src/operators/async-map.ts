@@ -87,8 +87,8 @@ class AsyncMapOperator implements Operator {
   private running = 0;
   /** Entries that wait for their first call: after a restore, and when a barrier let more in than there is capacity for. */
   private readonly backlog: Entry[] = [];
-  /** Running entries in the order of their deadlines, settled ones among them. */
-  private readonly deadlines: Entry[] = [];
+  /** Running entries that have deadlines, in the order of these. */
+  private readonly deadlines = new Set<Entry>();
   private timer: ScheduledCall | undefined;
   private suspended = false;
   private idle = false;
@@ -127,7 +127,7 @@ class AsyncMapOperator implements Operator {
     this.running++;
     if (this.options.timeoutMs !== undefined) {
       entry.deadline = this.context.clock.monotonic() + this.options.timeoutMs;
-      this.deadlines.push(entry);
+      this.deadlines.add(entry);
       if (this.timer === undefined) this.scheduleTimeout(entry);
     }
     this.ask(entry);
@@ -173,6 +173,7 @@ class AsyncMapOperator implements Operator {
     }
     entry.state = state;
     entry.result = result;
+    this.deadlines.delete(entry);
     this.running--;
     const next = this.backlog.shift();
     if (next !== undefined) this.start(next);
@@ -180,6 +181,7 @@ class AsyncMapOperator implements Operator {
   }
 
   private scheduleTimeout(entry: Entry): void {
+    this.timer?.cancel();
     this.timer = this.context.clock.schedule(Math.max(0, entry.deadline - this.context.clock.monotonic()), () => this.timeOut());
   }
 
@@ -187,17 +189,14 @@ class AsyncMapOperator implements Operator {
   private timeOut(): void {
     this.timer = undefined;
     const now = this.context.clock.monotonic();
-    for (let oldest = this.deadlines[0]; oldest !== undefined; oldest = this.deadlines[0]) {
-      if (oldest.state === 'running') {
-        if (oldest.deadline > now) {
-          this.scheduleTimeout(oldest);
-          return;
-        }
-        oldest.retry?.cancel();
-        this.settle(oldest, 'failed', this.timeoutError(oldest));
-        if (this.closed) return;
+    for (const oldest of this.deadlines) {
+      if (oldest.deadline > now) {
+        this.scheduleTimeout(oldest);
+        return;
       }
-      this.deadlines.shift();
+      oldest.retry?.cancel();
+      this.settle(oldest, 'failed', this.timeoutError(oldest));
+      if (this.closed) return;
     }
   }
 

@@ -96,4 +96,33 @@ describe('KeyedBroadcastProcessFunction', () => {
     expect(harness.values()).toEqual(['a is over 3 at 7', 'b reached 3', expect.any(String), expect.any(String)]);
     expect(harness.values<string>().slice(2).sort()).toEqual(['a undefined of 3 at 1000', 'b 3 of 3 at 1000']);
   });
+
+  it('all keys are visited once, also if their state is cleared and set again', async () => {
+    class Doubling extends KeyedBroadcastProcessFunction<string, { user: string }, number, string> {
+      private count!: ValueState<number>;
+      private visits = 0;
+
+      override open(context: RuntimeContext): void {
+        this.count = context.getState(COUNT);
+      }
+      processElement(): void {
+        this.count.update((this.count.value() ?? 0) + 1);
+      }
+      processBroadcastElement(factor: number, ctx: KeyedBroadcastContext<string>, out: Collector<string>): void {
+        ctx.applyToKeyedState(COUNT, (user, count) => {
+          if (++this.visits > 10) throw new Error('keys come again');
+          const before = count.value() ?? 0;
+          count.clear();
+          count.update(before * factor);
+          out.collect(`${user} ${count.value()}`);
+        });
+      }
+    }
+    const harness = await OperatorHarness.open(createKeyedBroadcastProcessOperator(new Doubling()), {
+      keySelectors: [keyByField('user'), undefined],
+    });
+    for (const user of ['a', 'b', 'a']) harness.processElement({ user });
+    harness.processElement2(2);
+    expect(harness.values<string>().sort()).toEqual(['a 4', 'b 2']);
+  });
 });

@@ -99,7 +99,8 @@ class BroadcastSide extends FunctionContext<unknown> implements KeyedBroadcastCo
   applyToKeyedState(descriptor: unknown, apply: (key: unknown, state: never) => void): void {
     const backend = this.context.keyed;
     const state = stateOf(backend, descriptor as AnyStateDescriptor);
-    for (const key of backend.keys(descriptor as AnyStateDescriptor)) {
+    // A copy, as in Flink: a key whose state is cleared and set again would come once more.
+    for (const key of [...backend.keys(descriptor as AnyStateDescriptor)]) {
       backend.setCurrentKey(key);
       const result: unknown = apply(key, state as never);
       if (result !== undefined) rejectPromise(result, this.context.name, 'applyToKeyedState');

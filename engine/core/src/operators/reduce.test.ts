@@ -10,6 +10,13 @@ interface Sale {
 
 const byShop = { keySelectors: [keyByField('shop')] };
 
+/** May change and return the first, as here where the second is not larger. */
+function largestWithSum(left: Sale, right: Sale): Sale {
+  if (right.n > left.n) return right;
+  left.n += right.n;
+  return left;
+}
+
 describe('running reduce', () => {
   const reducers = {
     'that returns new objects': (left: Sale, right: Sale): Sale => ({ shop: left.shop, n: left.n + right.n }),
@@ -41,6 +48,14 @@ describe('running reduce', () => {
       });
     }
   }
+
+  it('does not change a record that has become the result so far', async () => {
+    const harness = await OperatorHarness.open(createKeyedReduceOperator<Sale>(largestWithSum), byShop);
+    const input = [1, 5, 2].map((n) => ({ shop: 1, n }));
+    for (const sale of input) harness.processElement(sale);
+    expect(harness.values<Sale>().map(({ n }) => n)).toEqual([1, 5, 7]);
+    expect(input.map(({ n }) => n)).toEqual([1, 5, 2]);
+  });
 
   it('works on plain numbers, and passes on the same object where nothing is changed in place', async () => {
     const numbers = await OperatorHarness.open(

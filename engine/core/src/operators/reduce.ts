@@ -41,7 +41,7 @@ class ReduceOperator implements Operator {
       return;
     }
     const result = checkedResult(this.reduce(before, value), this.context.name, 'reduce');
-    this.state.update(result);
+    this.state.update(result === value && this.changesInPlace ? copyValue(value, this.context.classes) : result);
     this.context.output.collect(result === before && this.changesInPlace ? copyValue(result, this.context.classes) : result, timestamp);
   }
 }

@@ -1,10 +1,15 @@
 /** Alignment of barriers over several channels. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StreamElement } from '../network/element.js';
-import { FrameEncoder } from '../network/frame.js';
+import { BatchDecoder } from '../codec/batch-decoder.js';
+import { BatchEncoder } from '../codec/batch-encoder.js';
+import { type InputChannel, OutputChannel } from '../network/channel.js';
+import { type ControlElement, RecordBatch, type StreamElement } from '../network/element.js';
+import { type Frame, FrameEncoder } from '../network/frame.js';
 import { LocalChannel } from '../network/local-channel.js';
-import { type GateChannel, InputGate } from './input-gate.js';
+import { allocateRing, RingReader, RingWriter } from '../network/ring.js';
+import { RingReceiver, RingSender } from '../network/ring-channel.js';
+import { type ChannelCapture, type GateChannel, InputGate } from './input-gate.js';
 
 /** A channel of scripted elements; watermarks stand for records, since they are as easily told apart. */
 class ScriptedChannel extends LocalChannel {
@@ -15,7 +20,7 @@ class ScriptedChannel extends LocalChannel {
   }
 }
 
-function gateChannel(channel: ScriptedChannel): GateChannel {
+function gateChannel(channel: InputChannel): GateChannel {
   return { channel, input: 0, name: '', frames: new FrameEncoder({}) };
 }
 
@@ -159,5 +164,118 @@ describe('a gate that does not align', () => {
     );
     expect(aligned).toEqual([{ epoch: 1, completed: 0, after: 2 }]);
     expect(delivered[0]).toEqual({ channel: 0, epoch: 1 });
+  });
+});
+
+type BarrierElement = ControlElement & { readonly type: 'barrier' };
+
+/** Two ends of a ring whose slots hold a part of a batch. */
+function ringOfPieces(): { readonly output: OutputChannel; readonly receiver: RingReceiver } {
+  const layout = { slots: 2, slotBytes: 32 };
+  const memory = allocateRing(layout);
+  const sender = new RingSender(new RingWriter(memory, layout), new BatchEncoder(), () => undefined);
+  const receiver = new RingReceiver(new RingReader(memory, layout), new BatchDecoder(), () => undefined);
+  return { output: new OutputChannel(sender, { stop: false }), receiver };
+}
+
+/** Records of all batches of a channel. */
+function recordsOf(frames: readonly Frame[]): unknown[] {
+  const { receiver } = ringOfPieces();
+  receiver.restore(frames);
+  const records: unknown[] = [];
+  for (let element = receiver.poll(); element !== undefined; element = receiver.poll()) {
+    if (element instanceof RecordBatch) records.push(...element.values.slice(0, element.count));
+  }
+  return records;
+}
+
+describe('a barrier that has overtaken a batch that was half sent', () => {
+  const records = Array.from({ length: 40 }, (_, at) => at * 1.5);
+
+  /** Sends the first pieces of a batch, and the barrier; returns what the producer's snapshot has. */
+  function sendHalf(output: OutputChannel): readonly Frame[] {
+    for (const record of records) output.append(record, 0);
+    output.flush();
+    return output.overtake({ epoch: 1, completed: 0, overtakeInMs: 0 });
+  }
+
+  it('leaves the pieces before it to the snapshot when it is aligned', () => {
+    const { output, receiver } = ringOfPieces();
+    const gate = new InputGate([gateChannel(receiver)]);
+    const unsent = sendHalf(output);
+    const barrier = gate.barrier(gate.poll() as BarrierElement, 0);
+    expect(barrier).toMatchObject({ epoch: 1, overtakeAt: 0 });
+    const [piece] = gate.piecesBefore(1);
+    expect(piece).toMatchObject({ index: 0, capture: { isComplete: true } });
+    expect(recordsOf([...(piece?.capture.frames ?? []), ...unsent])).toEqual(records);
+  });
+
+  it('leaves them to the snapshot when it overtakes in another channel', () => {
+    const { output, receiver } = ringOfPieces();
+    const gate = new InputGate([receiver, new LocalChannel()].map(gateChannel));
+    const unsent = sendHalf(output);
+    expect(gate.barrier(gate.poll() as BarrierElement, 0)).toBeUndefined();
+    expect(gate.overtakeAt).toBe(0);
+    const captures: ChannelCapture[] = [];
+    gate.overtake(undefined, undefined, captures);
+    expect(recordsOf([...(captures[0]?.capture.frames ?? []), ...unsent])).toEqual(records);
+  });
+});
+
+describe('a barrier that was given up', () => {
+  it('does not overtake a newer one that may not', () => {
+    const channels = [new LocalChannel(), new LocalChannel()] as const;
+    const gate = new InputGate(channels.map(gateChannel));
+    const take = (): ReturnType<InputGate['barrier']> => gate.barrier(gate.poll() as BarrierElement, 0);
+    channels[0].announce({ epoch: 1, completed: 0, overtakeInMs: 50 });
+    gate.listen(0);
+    expect(gate.overtakeAt).toBe(50);
+    expect(take()).toBeUndefined();
+    // A savepoint: checkpoint 1 has failed elsewhere.
+    channels[1].offerControl({ type: 'barrier', epoch: 2, completed: 0, savepoint: true });
+    expect(take()).toBeUndefined();
+    expect(gate.overtakeAt).toBe(Number.POSITIVE_INFINITY);
+    channels[0].offerControl({ type: 'barrier', epoch: 2, completed: 0, savepoint: true });
+    expect(take()).toEqual({ epoch: 2, completed: 0, savepoint: true });
+  });
+});
+
+describe('what was on its way', () => {
+  it('comes before anything new of all channels', () => {
+    const { output, receiver } = ringOfPieces();
+    const local = new LocalChannel();
+    const gate = new InputGate([local, receiver, new LocalChannel()].map(gateChannel));
+    const encoder = new FrameEncoder({});
+    const framesOf = (...records: readonly unknown[]): Frame[] => {
+      const batch = new RecordBatch();
+      for (const record of records) batch.values[batch.count++] = record;
+      const frames: Frame[] = [];
+      encoder.add(batch, 0, frames);
+      return frames;
+    };
+    receiver.restore([...framesOf('a'), ...framesOf('b')]);
+    local.restore(framesOf('c'));
+    const added = new OutputChannel(local, { stop: false });
+    for (const [channel, record] of [
+      [output, 'new'],
+      [added, 'newer'],
+    ] as const) {
+      channel.append(record, 0);
+      channel.flush();
+    }
+    const seen = Array.from({ length: 5 }, () => {
+      const { values } = gate.poll() as RecordBatch;
+      return [gate.polled, values[0]];
+    });
+    expect(seen.slice(0, 3)).toEqual([
+      [0, 'c'],
+      [1, 'a'],
+      [1, 'b'],
+    ]);
+    expect(seen.slice(3).sort()).toEqual([
+      [0, 'newer'],
+      [1, 'new'],
+    ]);
+    expect(gate.poll()).toBeUndefined();
   });
 });

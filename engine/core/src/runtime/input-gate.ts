@@ -7,7 +7,8 @@
  *     channel 1  ··· r r r r r r ║    read on, or captured
  *
  * Invariants: 1. at most one epoch is being aligned; a barrier of a newer epoch replaces it (the older was given up); 2. every channel
- * sends each barrier once, also after its end of data; 3. once an epoch has overtaken, its barriers block nothing.
+ * sends each barrier once, also after its end of data; 3. once an epoch has overtaken, its barriers block nothing; 4. what was restored of
+ * all channels comes before anything new.
  */
 import type { Capture, InputChannel } from '../network/channel.js';
 import type { ControlElement, RecordBatch, StreamElement } from '../network/element.js';
@@ -47,6 +48,8 @@ export class InputGate {
   private aligning = 0;
   private completed = 0;
   private next = 0;
+  /** Channels before this one have nothing left of what was restored. */
+  private restoredUntil = 0;
 
   private readonly align: boolean;
   private delivered = 0;
@@ -65,6 +68,10 @@ export class InputGate {
   /** The next element of a channel that may be read, undefined if there is none now. */
   poll(): StreamElement | undefined {
     const count = this.channels.length;
+    if (this.restoredUntil < count) {
+      const restored = this.pollRestored();
+      if (restored !== undefined) return restored;
+    }
     for (let tried = 0; tried < count; tried++) {
       const at = this.next;
       this.next = at + 1 === count ? 0 : at + 1;
@@ -74,6 +81,17 @@ export class InputGate {
         this.polled = at;
         return element;
       }
+    }
+    return undefined;
+  }
+
+  /** What was on its way comes before anything new of all channels: after a restore another subtask may read on where one had been. */
+  private pollRestored(): StreamElement | undefined {
+    for (; this.restoredUntil < this.channels.length; this.restoredUntil++) {
+      const element = (this.channels[this.restoredUntil] as GateChannel).channel.pollRestored();
+      if (element === undefined) continue;
+      this.polled = this.restoredUntil;
+      return element;
     }
     return undefined;
   }
@@ -146,9 +164,25 @@ export class InputGate {
     return this.heard?.epoch ?? 0;
   }
 
-  /** When the barrier that was announced may overtake, monotonic ms; Infinity if there is none. */
+  /** When the barrier that was announced may overtake, monotonic ms; Infinity if there is none, or a newer one is being aligned. */
   get overtakeAt(): number {
-    return this.align && this.heard !== undefined && this.heard.epoch > this.answered ? this.heard.overtakeAt : Number.POSITIVE_INFINITY;
+    const { heard } = this;
+    const isDue = this.align && heard !== undefined && heard.epoch > this.answered && heard.epoch >= this.aligning;
+    return isDue ? heard.overtakeAt : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * What an aligned barrier leaves before it: where it overtook a batch that its producer had half sent, it lies between the pieces.
+   * To be asked before anything else is polled.
+   */
+  piecesBefore(epoch: number): ChannelCapture[] {
+    const captures: ChannelCapture[] = [];
+    this.channels.forEach(({ channel }, index) => {
+      const frames: Frame[] = [];
+      channel.captureGathered(frames);
+      if (frames.length > 0) captures.push({ index, capture: { epoch, frames, isComplete: true } });
+    });
+    return captures;
   }
 
   /**
@@ -166,6 +200,7 @@ export class InputGate {
       const frames: Frame[] = [];
       if (watermark !== undefined) encoder.add({ type: 'watermark', watermark }, 0, frames);
       if (this.aligning === epoch && this.blocked[index] === true) {
+        channel.captureGathered(frames);
         captures.push({ index, capture: { epoch, frames, isComplete: true } });
         return;
       }

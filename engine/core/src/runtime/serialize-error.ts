@@ -1,6 +1,6 @@
 /** Errors across threads: code, message, details and the user's stack survive. */
 import { ERROR_CODES, type ErrorCode } from '../common/error-codes.js';
-import { MillstreamError } from '../common/errors.js';
+import { MillstreamError, messageOf } from '../common/errors.js';
 import type { SerializedError } from './slot-messages.js';
 
 export function serializeError(error: unknown): SerializedError {
@@ -14,7 +14,7 @@ export function serializeError(error: unknown): SerializedError {
       details: plainDetails(error.details),
     };
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const name = error instanceof Error ? error.name : 'Error';
   return { name, code: 'INTERNAL', message, stack: error instanceof Error ? fullStack(error) : message, retryable: false, details: {} };
 }

@@ -57,6 +57,15 @@ export class TaskBarriers {
     return at > this.triedAt ? Math.max(0, at - now) : Number.POSITIVE_INFINITY;
   }
 
+  /** Answers a barrier that has overtaken nothing in the inputs: of the coordinator, or aligned. */
+  answerTriggered(task: Task): void {
+    const barrier = this.triggered as Barrier;
+    this.triggered = undefined;
+    const { gate } = this.options;
+    // Only a barrier that may overtake can lie between the pieces of a batch.
+    this.answer(task, barrier, gate === undefined || barrier.overtakeAt === undefined ? [] : gate.piecesBefore(barrier.epoch));
+  }
+
   /** Makes the snapshot and passes the barrier on. `captures`: what lies before it in the inputs. */
   answer(task: Task, barrier: Barrier, captures: readonly ChannelCapture[]): void {
     this.giveUp();
@@ -100,12 +109,16 @@ export class TaskBarriers {
       if (!capture.isComplete) gate?.channels[index]?.channel.goOnCapturing();
       if (!capture.isComplete) isComplete = false;
     }
-    const isDue = (pending.barrier.overtakeAt as number) <= now;
+    const { epoch } = pending.barrier;
+    const overtakeInMs = (pending.barrier.overtakeAt as number) - now;
     channels.forEach((channel, index) => {
       if (!channel.holdsBarrier) return;
-      overtook = isDue;
-      if (isDue) this.overtakeOutput(channel, index);
-      else isComplete = false;
+      overtook = overtakeInMs <= 0;
+      if (overtook) this.overtakeOutput(channel, index);
+      else {
+        isComplete = false;
+        channel.setOvertakeIn(epoch, overtakeInMs);
+      }
     });
     if (!isComplete) return overtook;
     this.pending = undefined;

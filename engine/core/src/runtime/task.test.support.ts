@@ -16,7 +16,7 @@ import { InputGate } from './input-gate.js';
 import { OperatorStates } from './operator-state.js';
 import { Task } from './task.js';
 import { TaskOperator } from './task-operator.js';
-import type { Barrier } from './task-options.js';
+import type { Barrier, InFlightElements } from './task-options.js';
 
 /** What arrived at an output: records as they are, control elements as text. */
 export type Arrived = unknown;
@@ -25,6 +25,8 @@ export type Arrived = unknown;
 export class CreditTransport implements Transport {
   readonly arrived: Arrived[] = [];
   credit: number = Number.POSITIVE_INFINITY;
+  /** The last one. */
+  announcement: Announcement | undefined;
   /** It has refused something that has not been offered again with success. */
   owes = false;
 
@@ -55,8 +57,9 @@ export class CreditTransport implements Transport {
     return new RecordBatch();
   }
 
-  announce({ epoch }: Announcement): boolean {
-    this.arrived.push(`barrier ${epoch} announced`);
+  announce(announcement: Announcement): boolean {
+    this.arrived.push(`barrier ${announcement.epoch} announced`);
+    this.announcement = announcement;
     return true;
   }
 
@@ -181,7 +184,7 @@ export class TaskRig {
   readonly barriers: { readonly epoch: number; readonly completed: number; readonly arrived: readonly number[] }[] = [];
   readonly failures: unknown[] = [];
   /** Hears every snapshot. */
-  onBarrier: (barrier: Barrier) => void = () => undefined;
+  onBarrier: (barrier: Barrier, inFlight: Promise<InFlightElements> | undefined) => void = () => undefined;
   ends = 0;
   wakes = 0;
 
@@ -230,9 +233,9 @@ export class TaskRig {
       finished: options.finished ?? false,
       channels,
       recordsIn,
-      onBarrier: (_, barrier) => {
+      onBarrier: (_, barrier, inFlight) => {
         this.barriers.push({ ...barrier, arrived: this.outputs.map(({ arrived }) => arrived.length) });
-        this.onBarrier(barrier);
+        this.onBarrier(barrier, inFlight);
       },
       onEnd: () => this.ends++,
       wakeSlot: () => this.wakes++,

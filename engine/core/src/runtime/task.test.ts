@@ -322,6 +322,15 @@ describe('an operator that works behind', () => {
     expect([rig.arrived, rig.ends]).toEqual([['a', 'watermark Infinity', 'end'], 1]);
   });
 
+  it('does not keep barriers waiting at the end of its input', () => {
+    const rig = new TaskRig({ operators: [(context) => ({ ...pass(context), finish: () => false })] });
+    rig.input.control(END);
+    rig.settle();
+    rig.input.offerControl(barrier(1));
+    rig.settle();
+    expect([rig.arrived, rig.ends]).toEqual([['watermark Infinity', 'barrier 1'], 0]);
+  });
+
   it('gets nothing from others while its firings are interrupted', () => {
     let firing = false;
     const contexts: OperatorContext[] = [];

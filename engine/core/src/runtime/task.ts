@@ -146,7 +146,8 @@ export class Task implements TaskHooks {
         continue;
       }
       if (this.finishing) {
-        if (!this.finishOperators()) return this.interrupted();
+        // An operator may wait for long, and barriers must not.
+        if (!this.finishOperators() && (this.turnOver() || !this.takeBarrier())) return this.interrupted();
         ran = true;
         continue;
       }
@@ -359,11 +360,9 @@ export class Task implements TaskHooks {
   }
 
   private answerTrigger(): boolean {
-    const barrier = this.barriers.triggered;
-    if (barrier === undefined || this.options.source?.inBatch === true || this.options.control.stop) return false;
+    if (this.barriers.triggered === undefined || this.options.source?.inBatch === true || this.options.control.stop) return false;
     if (this.draining && !this.ended) return false;
-    this.barriers.triggered = undefined;
-    this.barriers.answer(this, barrier, []);
+    this.barriers.answerTriggered(this);
     return true;
   }
 
@@ -384,7 +383,6 @@ export class Task implements TaskHooks {
     gate?.listen(now);
     const wentOn = this.barriers.goOn(now);
     if (!this.barriers.mayOvertake(now) || this.timers.interrupted || this.draining) return wentOn;
-    const { triggered } = this.barriers;
     if (this.watermarks.pending) this.watermarks.passOn(this.operators);
     // A watermark that no operator has seen is still on its way; a source will give it again.
     if (this.watermarks.pending && !this.watermarks.isUnbegun(this.operators)) return wentOn;
@@ -392,10 +390,13 @@ export class Task implements TaskHooks {
     const batch = source?.inBatch === true ? source.finishBatch(this.options.control, this.deadline, this.hasOverflowRoom) : 'done';
     this.active = -1;
     if (batch !== 'done') return wentOn || batch === 'unfinished';
+    if (this.barriers.triggered !== undefined) {
+      this.barriers.answerTriggered(this);
+      return true;
+    }
     const captures: ChannelCapture[] = [];
     const rest = this.batch === undefined ? undefined : { batch: this.batch, from: this.position };
-    const barrier = triggered ?? (gate as InputGate).overtake(this.pendingWatermark(), rest, captures);
-    this.barriers.triggered = undefined;
+    const barrier = (gate as InputGate).overtake(this.pendingWatermark(), rest, captures);
     this.barriers.answer(this, barrier, captures);
     return true;
   }

@@ -5,7 +5,7 @@
  * forgotten after `keepMs`, the oldest ended first beyond `max`; 4. a running one is never forgotten, and there are at most `max`.
  */
 import type { Clock } from '../../common/clock.js';
-import { MillstreamError } from '../../common/errors.js';
+import { MillstreamError, messageOf } from '../../common/errors.js';
 import type { Random } from '../../common/random.js';
 import type { AsynchronousOperation } from './operation-info.js';
 
@@ -103,5 +103,5 @@ export class OperationRegistry {
 /** An error as operations and results show it. */
 export function failureCause(error: unknown): { readonly class: string; readonly 'stack-trace': string } {
   if (error instanceof MillstreamError) return { class: error.code, 'stack-trace': error.message };
-  return { class: 'INTERNAL', 'stack-trace': error instanceof Error ? error.message : String(error) };
+  return { class: 'INTERNAL', 'stack-trace': messageOf(error) };
 }

@@ -40,12 +40,11 @@ export class AdaptiveJobScheduler implements AttemptScheduler {
   private timer: ScheduledCall | undefined;
   private readonly events: EventBody<AdaptiveEvent>[] = [];
   private isBusy = false;
-  private readonly unsubscribe: () => void;
+  private unsubscribe: (() => void) | undefined;
 
   constructor(options: AdaptiveJobSchedulerOptions) {
     this.options = options;
     this.state = createAdaptiveState(options.config, options.graph, options.requirements);
-    this.unsubscribe = options.job.pool.onChange(() => this.hear({ type: 'slotsChanged' }));
   }
 
   get requirements(): ResourceRequirements {
@@ -58,6 +57,8 @@ export class AdaptiveJobScheduler implements AttemptScheduler {
   }
 
   async allocate({ graph, reason, rescalable }: AllocationRequest): Promise<AttemptAllocation> {
+    // Not before: a job that cannot be made is never closed.
+    this.unsubscribe ??= this.options.job.pool.onChange(() => this.hear({ type: 'slotsChanged' }));
     const waiting = Promise.withResolvers<AttemptAllocation>();
     this.waiting = waiting;
     this.hear({ type: 'allocate', reason, graph, rescalable });
@@ -74,7 +75,7 @@ export class AdaptiveJobScheduler implements AttemptScheduler {
 
   /** The run has ended. */
   close(): void {
-    this.unsubscribe();
+    this.unsubscribe?.();
     this.timer?.cancel();
   }
 

@@ -207,6 +207,17 @@ describe('an adaptive job that runs', () => {
     expect(scheduler.come(5)).toEqual([]);
   });
 
+  it('asks anew after a restart that came to nothing', () => {
+    const scheduler = new Scheduler({ cooldownMs: 100, maxCheckpointFailures: 1 });
+    scheduler.start(1);
+    scheduler.now = 100;
+    scheduler.come(4);
+    expect(scheduler.tell({ type: 'rescaleRefused' }).map(describeAction)).toEqual(['restart']);
+    scheduler.now = 150;
+    expect(scheduler.tell({ type: 'rescaleRefused' })).toEqual([]);
+    expect(scheduler.until(5000)).toEqual([[250, 'rescale']]);
+  });
+
   it('goes on from the last checkpoint when one takes too long', () => {
     const scheduler = new Scheduler({ cooldownMs: 0, maxTriggerDelayMs: 700 });
     scheduler.start(1);

@@ -28,6 +28,15 @@ describe('matching slots with TaskManagers', () => {
     expect(matchSlots(before('c', 'a', 'gone', 'a'), offers, 'fill')).toEqual(['c', 'a', 'b', 'a']);
   });
 
+  it('moves a slot that would be in the way of a larger one where it was before', () => {
+    const small = { profile: { cpuCores: 1, heapBytes: GB }, formerHost: 'a' };
+    const large = { profile: { cpuCores: 1, heapBytes: 4 * GB }, formerHost: 'gone' };
+    const offers = [offer('a', 2, { cpuCores: 2, heapBytes: 4 * GB }), offer('b', 2)];
+    for (const spread of ['fill', 'spread', 'pack'] as const) expect(matchSlots([small, large], offers, spread)).toEqual(['b', 'a']);
+    expect(matchSlots([small, small], offers, 'fill')).toEqual(['a', 'a']);
+    expect(matchSlots([small, large, large], offers, 'fill')).toBeUndefined();
+  });
+
   it('finds room for profiles, the large ones first', () => {
     const large = { cpuCores: 3, heapBytes: 3 * GB };
     const offers = [offer('a', 4), offer('b', 4)];

@@ -2,7 +2,7 @@
  * Which TaskManager each slot of an attempt is taken from. Pure.
  *
  * Invariants: 1. all slots are placed or none; 2. no TaskManager gives more slots or resources than it has free; 3. a slot whose former
- * TaskManager has room gets it back, where its state may still lie.
+ * TaskManager has room gets it back, where its state may still lie, unless only other places leave room for all.
  */
 import { fits, type ResourceProfile, shareOf, without } from './resource-profile.js';
 
@@ -37,6 +37,17 @@ interface Host {
 
 /** Ids of TaskManagers, by slot; undefined if not all can be placed. */
 export function matchSlots(wishes: readonly SlotWish[], offers: readonly SlotOffer[], spread: SlotSpread): readonly string[] | undefined {
+  const placed = place(wishes, offers, spread);
+  if (placed !== undefined || wishes.every(({ formerHost }) => formerHost === undefined)) return placed;
+  // A small slot in its former place may leave no TaskManager with room for a large one.
+  return place(
+    wishes.map(({ profile }) => ({ profile, formerHost: undefined })),
+    offers,
+    spread,
+  );
+}
+
+function place(wishes: readonly SlotWish[], offers: readonly SlotOffer[], spread: SlotSpread): readonly string[] | undefined {
   const hosts = offers.map((offer): Host => ({ offer, freeSlots: offer.freeSlots, free: offer.free }));
   const placed = new Array<string | undefined>(wishes.length);
   for (const [slot, { profile, formerHost }] of wishes.entries()) {

@@ -103,7 +103,8 @@ export class ReduceContents extends SingleResult implements WindowContents {
   }
 
   add(contents: unknown, value: unknown): unknown {
-    return checkedResult(this.reduce(contents, value), this.operator, 'reduce');
+    const result = checkedResult(this.reduce(contents, value), this.operator, 'reduce');
+    return result === value ? this.first(value) : result;
   }
 
   merge(left: unknown, right: unknown): unknown {

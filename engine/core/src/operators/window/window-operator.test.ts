@@ -54,6 +54,22 @@ describe('aligned windows', () => {
     ]);
   });
 
+  it('does not change a record that has become the result so far', async () => {
+    const reduce = (left: { n: number }, right: { n: number }) => (right.n > left.n ? right : Object.assign(left, { n: left.n + right.n }));
+    const harness = await OperatorHarness.open(
+      createWindowOperator({
+        assigner: TumblingEventTimeWindows.of(10),
+        function: { type: 'reduce' as const, reduce } as unknown as typeof sum,
+      }),
+      byShop,
+    );
+    const input = [1, 5, 2].map((n) => ({ shop: 'a', n }));
+    for (const sale of input) harness.processElement(sale, 0);
+    harness.advanceEventTime(10);
+    expect(harness.values()).toEqual([{ shop: 'a', n: 7 }]);
+    expect(input.map(({ n }) => n)).toEqual([1, 5, 2]);
+  });
+
   it('fires again for each allowed late element; what it emitted before does not change', async () => {
     const inPlace = {
       type: 'reduce' as const,

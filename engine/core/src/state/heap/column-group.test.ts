@@ -114,6 +114,13 @@ describe('ColumnGroup', () => {
     }
   });
 
+  it('has one zero, without a sign', () => {
+    const { group } = groupOf();
+    put(group, -0, 5);
+    expect(get(group, 0)).toBe(5);
+    expect([...group.keys()].map((key) => Object.is(key, 0))).toEqual([true]);
+  });
+
   it('moves nothing while keys are added that room was made for, and finds them and the earlier ones', () => {
     const { group } = groupOf();
     for (let key = 0; key < 5; key++) put(group, key, key);

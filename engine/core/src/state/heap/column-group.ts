@@ -131,7 +131,7 @@ export class ColumnGroup {
     this.used++;
   }
 
-  /** Builds the index anew, larger or smaller as its keys and `more` need. The walk over the rows is in order, so a cheap one. */
+  /** Builds the index anew, larger if its keys and `more` need it. The walk over the rows is in order, so a cheap one. */
   private buildIndex(length: number, more = 1): void {
     let wanted = Math.max(INDEX_MIN, length);
     while (this.count + more > wanted * LOAD_MAX * 0.75) wanted *= 2;

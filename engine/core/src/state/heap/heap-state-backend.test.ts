@@ -369,6 +369,22 @@ it('reduces in columns', () => {
   expect(() => state.add({ count: 2 ** 31 - 1, sum: 0 })).toThrow(/field "count" of the state "reduced"/);
 });
 
+it('reduces in place without changing what was added', () => {
+  const backend = backendOf();
+  const state = backend.reducing(
+    new ReducingStateDescriptor<Counter>('in place', (left, right) => {
+      if (right.count > left.count) return right;
+      left.sum += right.sum;
+      return left;
+    }),
+  );
+  backend.setCurrentKey(1);
+  const added = [1, 5, 2].map((count) => ({ count, sum: 1 }));
+  for (const counter of added) state.add(counter);
+  expect(state.get()).toEqual({ count: 5, sum: 2 });
+  expect(added.map(({ sum }) => sum)).toEqual([1, 1, 1]);
+});
+
 it('refuses an impossible baseEvery', () => {
   expect(codeOf(() => backendOf({ baseEvery: -1 }))).toBe('INVALID_OPTION');
 });

@@ -133,7 +133,7 @@ export class HeapStateBackend implements KeyedStateBackend {
   }
 
   reducing<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> {
-    return new HeapReducingState<T>(this.undoableCells(descriptor), descriptor.reduce);
+    return new HeapReducingState<T>(this.undoableCells(descriptor), descriptor.reduce, this.context.classes);
   }
 
   aggregating<IN, ACC, OUT>(descriptor: AggregatingStateDescriptor<IN, ACC, OUT>): AggregatingState<IN, OUT> {

@@ -1,4 +1,6 @@
 /** The states that user functions see, over the tables of the heap backend. Every call is about the backend's current key. */
+import type { ClassRegistry } from '../../codec/class-registry.js';
+import { copyValue } from '../../codec/copy-value.js';
 import type { Key } from '../../common/key.js';
 import type { AggregateFunction, ReduceFunction } from '../descriptors.js';
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from '../state.js';
@@ -61,10 +63,12 @@ export class CheckedValueState<T> extends HeapValueState<T> {
 export class HeapReducingState<T> implements ReducingState<T> {
   private readonly cells: Cells;
   private readonly reduce: ReduceFunction<T>;
+  private readonly classes: ClassRegistry | undefined;
 
-  constructor(cells: Cells, reduce: ReduceFunction<T>) {
+  constructor(cells: Cells, reduce: ReduceFunction<T>, classes: ClassRegistry | undefined) {
     this.cells = cells;
     this.reduce = reduce;
+    this.classes = classes;
   }
 
   get(): T | undefined {
@@ -74,7 +78,9 @@ export class HeapReducingState<T> implements ReducingState<T> {
   add(value: T): void {
     const current = this.cells.read() as T | undefined;
     const { reduce } = this;
-    this.cells.write(current === undefined ? value : reduce(current, value));
+    const result = current === undefined ? value : reduce(current, value);
+    // The function may change what is stored, but a record has other readers.
+    this.cells.write(result === value ? copyValue(value, this.classes) : result);
   }
 
   clear(): void {

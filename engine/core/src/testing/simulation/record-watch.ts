@@ -2,9 +2,8 @@
  * Watches what must hold at every moment, whoever fails: the job records as they are written, what slots are told, and results.
  *
  * Rules: 1. a checkpoint that is listed stays the newest or has a newer one; 2. terms and attempts never go back; 3. slots commit only
- * what is listed; 4. a visible result never changes.
+ * what is listed for good; 4. a visible result never changes.
  */
-
 import type { JobRecord } from '../../checkpoint/job-record.js';
 import { unsealJson } from '../../checkpoint/sealed-json.js';
 import type { Disk } from '../../common/disk.js';
@@ -14,6 +13,11 @@ import type { ToSlot } from '../../runtime/slot-messages.js';
 const RECORD_PATH = /\/job\.\d+$/;
 const CHANGES: ReadonlySet<DiskOperation> = new Set(['unlink', 'truncate', 'create']);
 
+interface WrittenRecord {
+  readonly record: JobRecord;
+  readonly directory: string;
+}
+
 /** See the head of this file. */
 export class RecordWatch {
   readonly violations: string[] = [];
@@ -22,9 +26,12 @@ export class RecordWatch {
   private readonly disk: Disk;
   private readonly results: string;
   private readonly listed = new Set<number>();
-  private latest = new Map<string, JobRecord>();
   /** Those that a power loss cannot take back. */
-  private durable = new Map<string, JobRecord>();
+  private readonly listedForGood = new Set<number>();
+  /** By run. */
+  private latest = new Map<string, WrittenRecord>();
+  /** Those that a power loss cannot take back. */
+  private readonly durable = new Map<string, WrittenRecord>();
 
   /** `disk`: the shared one, without faults. */
   constructor(disk: Disk, results: string) {
@@ -35,15 +42,16 @@ export class RecordWatch {
   /** A record that was linked is in force. */
   async diskDone(operation: DiskOperation, path: string): Promise<void> {
     if (operation === 'link' && RECORD_PATH.test(path)) this.recordWritten(path, await this.disk.readFile(path));
-    if (operation === 'syncDirectory') this.durable = new Map(this.latest);
+    if (operation === 'syncDirectory') this.directorySynced(path);
     if (CHANGES.has(operation) && path.startsWith(`${this.results}/`) && !path.endsWith('.pending')) {
       this.violations.push(`the result ${path} was visible, and was changed by '${operation}'`);
     }
   }
 
   slotTold(host: string, message: ToSlot): void {
-    if (message.type !== 'complete' || this.listed.has(message.epoch)) return;
-    this.violations.push(`a slot on ${host} was told to commit epoch ${message.epoch}, which no job record lists`);
+    if (message.type !== 'complete' || this.listedForGood.has(message.epoch)) return;
+    const found = this.listed.has(message.epoch) ? 'a power loss could take back that it is listed' : 'no job record lists it';
+    this.violations.push(`a slot on ${host} was told to commit epoch ${message.epoch}: ${found}`);
   }
 
   /** The disk has lost what was not durable. */
@@ -54,13 +62,21 @@ export class RecordWatch {
   /** Attempts of all runs. */
   get attempts(): number {
     let attempts = 0;
-    for (const { attempt } of this.latest.values()) attempts += attempt;
+    for (const { record } of this.latest.values()) attempts += record.attempt;
     return attempts;
   }
 
   /** Checkpoints that were completed. */
   get completedCheckpoints(): number {
     return this.listed.size;
+  }
+
+  private directorySynced(directory: string): void {
+    for (const [run, written] of this.latest) {
+      if (written.directory !== directory) continue;
+      this.durable.set(run, written);
+      for (const { epoch } of written.record.checkpoints) this.listedForGood.add(epoch);
+    }
   }
 
   private recordWritten(path: string, content: Uint8Array): void {
@@ -70,8 +86,8 @@ export class RecordWatch {
       return;
     }
     const { record } = unsealed.value as { readonly record: JobRecord };
-    const before = this.latest.get(record.run);
-    this.latest.set(record.run, record);
+    const before = this.latest.get(record.run)?.record;
+    this.latest.set(record.run, { record, directory: path.slice(0, path.lastIndexOf('/')) });
     for (const { epoch } of record.checkpoints) this.listed.add(epoch);
     if (before === undefined) return;
     // What all of a job starts anew has a block of epochs of its own.
