@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { TcpNetwork } from '@millstream/cluster';
 import { ClusterClient } from 'millstream/cluster';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ClusterHarness, ClusterProcess } from './cluster-harness.js';
+import { ClusterHarness, ClusterProcess, pause } from './cluster-harness.js';
 import { mountTinyDisk } from './tiny-disk.js';
 
 const OTHER_VERSION = '9.8.7';
@@ -58,8 +58,12 @@ async function jobNamed(name: string): Promise<{ jid: string; state: string } | 
 describe('a process', () => {
   it('whose port is taken names the port and its option', async () => {
     expect(await refusal('jobmanager', { 'rest.port': restPort })).toMatch(/ADDRESS_IN_USE.*rest\.port/);
-    expect(await refusal('jobmanager', { 'jobmanager.rpc.bind-port': rpcPort })).toMatch(new RegExp(`ADDRESS_IN_USE.*${rpcPort}`));
-    expect(await refusal('taskmanager', { 'taskmanager.data.port': dataPort })).toMatch(new RegExp(`ADDRESS_IN_USE.*${dataPort}`));
+    expect(await refusal('jobmanager', { 'jobmanager.rpc.bind-port': rpcPort })).toMatch(
+      new RegExp(`ADDRESS_IN_USE.*${rpcPort}.*jobmanager\\.rpc\\.bind-port`),
+    );
+    expect(await refusal('taskmanager', { 'taskmanager.data.port': dataPort })).toMatch(
+      new RegExp(`ADDRESS_IN_USE.*${dataPort}.*taskmanager\\.data\\.port`),
+    );
   });
 
   it.each<['jobmanager' | 'taskmanager', Readonly<Record<string, string>>, RegExp]>([
@@ -99,8 +103,12 @@ describe('another version', () => {
   it('of a JobManager is not followed: its TaskManager says so, and looks on', async () => {
     const network = new TcpNetwork({ identity: { role: 'jobmanager', name: 'old' }, engineVersion: OTHER_VERSION });
     const listener = await network.listen({ host: 'localhost', port: 0 }, () => SILENT);
-    const taskManager = new ClusterProcess('taskmanager', { 'jobmanager.rpc.port': listener.address.port });
+    const taskManager = new ClusterProcess('taskmanager', { 'jobmanager.rpc.port': listener.address.port, 'env.log.level': 'DEBUG' });
     expect(await taskManager.logged(OTHER_VERSION)).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
+    const said = () => taskManager.log.filter(({ code }) => code === 'PROTOCOL_MISMATCH').map(({ level }) => level);
+    while (said().length < 3) await pause();
+    // What is said again is no news.
+    expect(said().slice(0, 3)).toEqual([40, 20, 20]);
     expect(await taskManager.stop()).toBe(0);
     await listener.close();
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningCount } from '../jobs/running-counts.js';
 import { ClusterHarness, pause } from './cluster-harness.js';
+import { startMillstream } from './command.js';
 import { expectCountsOnce } from './expect-counts.js';
 import { readLines } from './run-job.js';
 
@@ -157,6 +158,12 @@ describe('a cluster of processes', () => {
     await cluster.completedCheckpoints(id, 1);
     expect(await cluster.millstream('info', id)).toMatch(/running-counts {2}RUNNING/);
     expect(await cluster.millstream('cancel', id)).toContain('state CANCELED');
+    const attached = startMillstream(['run', '--jobmanager', cluster.restAddress, `test/jobs/${name}.ts`, ...parameters()]);
+    await attached.shows('is submitted');
+    const jid = (await cluster.client.jobsOverview())[0]?.jid as string;
+    attached.child.kill('SIGINT');
+    expect(await attached.ended).toMatchObject({ code: 130, stderr: expect.stringContaining(`Job ${jid} goes on.`) });
+    expect(await cluster.millstream('cancel', jid)).toContain('state CANCELED');
     await expect(cluster.millstream('info', 'no-such-job')).rejects.toThrow(/no-such-job/);
   });
 });

@@ -70,6 +70,9 @@ describe('SIGTERM', () => {
     await cluster.run('closing', {}, '--', '--log', log, '--block', '3');
     await written(log, 'block');
     const taskManager = cluster.taskManagers[0] as ClusterProcess;
+    // A service manager may say it to each process of a group, and so twice.
+    taskManager.child.kill('SIGTERM');
+    await taskManager.logged('TaskManager stops');
     expect(await taskManager.stop()).toBe(1);
     expect(taskManager.log.at(-1)?.msg).toContain('cluster.services.shutdown-timeout');
   });

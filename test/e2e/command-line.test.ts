@@ -225,6 +225,10 @@ describe('wrong usage', () => {
     [['run', '--json', TEN], 'Cannot use --json without --jobmanager'],
     [['run', '--jobmanager', 'localhost:1', '--check', TEN], 'Cannot use --check on a cluster'],
     [['run', '--jobmanager', 'localhost:1', '--no-progress', TEN], 'Cannot use --no-progress on a cluster'],
+    [['run', '--jobmanager', 'localhost:1', '-D', 'taskmanager.numberOfTaskSlots=2', TEN], 'it is read by the taskmanager'],
+    [['list', '--jobmanager', 'localhost:1', '-D', 'pipeline.name=other'], 'Cannot use -D pipeline.name here'],
+    [['certs', 'no-such-directory', '--host', 'one:1'], "'one:1' is neither a host name nor an IP address"],
+    [['list', '--jobmanager', 'a b'], "a b': it is no address"],
     [['run', 'no-such-program.ts'], 'there is no such file'],
     [['run', 'test'], 'it is a directory'],
   ])('millstream %j returns 2 and says why', async (words, message) => {

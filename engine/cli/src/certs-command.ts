@@ -1,5 +1,6 @@
 /** `millstream certs`: a certificate authority for a cluster, and certificates of its processes. */
 import { loadOptionalPackage } from './load-optional-package.js';
+import { asWrongUsage } from './report-error.js';
 
 /** The command's options, as they were written. */
 export interface CertsFlags {
@@ -20,6 +21,8 @@ export async function certsCommand(directory: string, flags: CertsFlags): Promis
     certificates: (flags.name ?? ['cluster']).map((name) => ({ name, ...(flags.host !== undefined && { hosts: flags.host }) })),
     ...(flags.days !== undefined && { validityDays: flags.days }),
     ...(flags.overwrite === true && { overwrite: 'certificates' as const }),
+  }).catch((error: unknown) => {
+    throw asWrongUsage(error);
   });
   const { authority, certificates } = made;
   process.stdout.write(`${authority.created ? 'made' : 'used'} the authority ${authority.path}, valid until ${day(authority.expires)}\n`);

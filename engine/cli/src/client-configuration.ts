@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillstreamError } from 'millstream';
 import {
   ClusterClient,
   type ClusterClientOptions,
@@ -17,7 +16,7 @@ import {
 } from 'millstream/cluster';
 import { loadOptionalPackage } from './load-optional-package.js';
 import { ownVersion } from './own-version.js';
-import { WrongUsage } from './report-error.js';
+import { asWrongUsage, WrongUsage } from './report-error.js';
 
 /** Options that all commands have which ask a cluster. */
 export interface ConnectionFlags {
@@ -29,18 +28,23 @@ export interface ConnectionFlags {
 /** A cluster that can be asked. Throws WrongUsage. */
 export async function clusterClient(flags: ConnectionFlags, limits: Partial<ClusterClientOptions> = {}): Promise<ClusterClient> {
   const options = await clientOptions(flags);
+  checkDefinitions(flags.define);
   const tls = await clientTls(options);
-  const token = process.env.MILLSTREAM_TOKEN ?? (await clientToken(options));
+  const token = process.env.MILLSTREAM_TOKEN?.trim() || (await clientToken(options));
   const addresses = addressesOf(flags, options, tls !== undefined);
-  return new ClusterClient({
-    addresses,
-    version: ownVersion(),
-    ...(token !== undefined && { token }),
-    tls: { ...tls, ...tlsDemands(options) },
-    ...clientLimits(options),
-    onWait: (reason) => process.stderr.write(`${reason.message} Trying again (rest.retry.max-attempts, rest.await-leader-timeout).\n`),
-    ...limits,
-  });
+  try {
+    return new ClusterClient({
+      addresses,
+      version: ownVersion(),
+      ...(token !== undefined && { token }),
+      tls: { ...tls, ...tlsDemands(options) },
+      ...clientLimits(options),
+      onWait: (reason) => process.stderr.write(`${reason.message} Trying again (rest.retry.max-attempts, rest.await-leader-timeout).\n`),
+      ...limits,
+    });
+  } catch (error) {
+    throw asWrongUsage(error);
+  }
 }
 
 /** Whether a program is to run on a cluster: somebody has said where that is. */
@@ -50,18 +54,31 @@ export async function namesCluster(flags: ConnectionFlags): Promise<boolean> {
   return options['jobmanager.rpc.address'] !== undefined || options['rest.address'] !== undefined;
 }
 
-/** The definitions that are for the job, and those that are not; unknown ones are the job's, which refuses them. */
+/** The definitions that are for the job, and the client's; those of others and unknown ones are the job's, which refuses them. */
 export function splitDefinitions(define: Readonly<Record<string, string>> = {}): {
   readonly job: Readonly<Record<string, string>>;
   readonly client: Readonly<Record<string, string>>;
 } {
-  const rows = configurationRows(resolveConfiguration([]));
-  const others = new Set(rows.filter(({ scope }) => scope !== 'job').map(({ key }) => key));
+  const own = clientKeys();
   const entries = Object.entries(define);
   return {
-    job: Object.fromEntries(entries.filter(([key]) => !others.has(key))),
-    client: Object.fromEntries(entries.filter(([key]) => others.has(key))),
+    job: Object.fromEntries(entries.filter(([key]) => !own.has(key))),
+    client: Object.fromEntries(entries.filter(([key]) => own.has(key))),
   };
+}
+
+/** Options that say how to get to a cluster, or that its clients and processes have in common. */
+function clientKeys(): ReadonlySet<string> {
+  const rows = configurationRows(resolveConfiguration([]));
+  return new Set(rows.filter(({ scope }) => scope === 'client' || scope === 'cluster').map(({ key }) => key));
+}
+
+/** What would change nothing is not ignored. */
+function checkDefinitions(define: Readonly<Record<string, string>> = {}): void {
+  const own = clientKeys();
+  const other = Object.keys(define).find((key) => !own.has(key));
+  if (other === undefined) return;
+  throw new WrongUsage(`Cannot use -D ${other} here: a command that asks a cluster does not read it. Leave it out.`);
 }
 
 /** The configuration of this process. Throws WrongUsage. */
@@ -80,7 +97,7 @@ export async function clientOptions({ config, define = {} }: ConnectionFlags): P
     const definitions = Object.entries(define).map(([key, input]) => ({ key, input, origin: { layer: 'define' as const } }));
     return resolveConfiguration([...environmentEntries(process.env), ...definitions]).options;
   } catch (error) {
-    throw error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
+    throw asWrongUsage(error);
   }
 }
 

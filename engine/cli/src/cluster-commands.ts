@@ -1,9 +1,17 @@
 /** Commands that ask a running cluster: list, info, cancel, stop, savepoint, and `run --jobmanager`. */
 import { basename } from 'node:path';
 import { type ErrorCode, MillstreamError } from 'millstream';
-import { type ClusterClient, ENDED_JOB_STATES, type ExceptionInfo, type JobState, systemClock } from 'millstream/cluster';
+import {
+  type ClusterClient,
+  ENDED_JOB_STATES,
+  type ExceptionInfo,
+  type JobState,
+  SIGNAL_EXIT_CODES,
+  systemClock,
+} from 'millstream/cluster';
 import { bundleForCluster } from './bundle.js';
 import { type ConnectionFlags, clusterClient } from './client-configuration.js';
+import { onInterrupt } from './interrupts.js';
 import { WrongUsage } from './report-error.js';
 
 /** Options that all these commands have. */
@@ -112,6 +120,13 @@ export async function submitCommand(path: string, argv: readonly string[], flags
   });
   process.stderr.write(`Job ${job} is submitted.\n`);
   if (flags.detached === true) return report(flags, { job });
+  onInterrupt(
+    () => {
+      process.stderr.write(`Job ${job} goes on. To end it: millstream cancel ${job}\n`);
+      process.exit(SIGNAL_EXIT_CODES.SIGINT);
+    },
+    () => undefined,
+  );
   const state = await endOf(client, job);
   report(flags, { job, state });
   if (state === 'FINISHED') return;

@@ -1,9 +1,8 @@
 /** `millstream config`: what the configuration is, and where each value comes from. */
-import { MillstreamError } from 'millstream';
 import { type ConfigurationRow, configurationRows } from 'millstream/cluster';
 import { formatConfiguration } from './format-configuration.js';
 import { loadOptionalPackage } from './load-optional-package.js';
-import { WrongUsage } from './report-error.js';
+import { asWrongUsage } from './report-error.js';
 
 /** The command's options, as they were written. */
 export interface ConfigFlags {
@@ -22,7 +21,7 @@ export async function configCommand(flags: ConfigFlags): Promise<void> {
   );
   const sources = { file: flags.config, environment: process.env, definitions: flags.define };
   const { configuration, file } = await loadConfiguration(sources).catch((error: unknown) => {
-    throw error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
+    throw asWrongUsage(error);
   });
   const rows = configurationRows(configuration);
   process.stdout.write(

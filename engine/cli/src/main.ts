@@ -45,16 +45,15 @@ program
   .addOption(
     new Option(
       '--claim-mode <mode>',
-      'with --from: CLAIM makes the checkpoint part of the job, which removes it when it needs it no longer',
-    )
-      .choices(['NO_CLAIM', 'CLAIM'])
-      .default(undefined, 'NO_CLAIM'),
+      'with --from: CLAIM makes the checkpoint part of the job, which removes it when it needs it no longer (default: NO_CLAIM)',
+    ).choices(['NO_CLAIM', 'CLAIM']),
   )
   .option('--allow-non-restored-state', 'leave state behind whose operator the program no longer has')
   .option('--check', 'deep-freeze records and compare state, to find programs that change what they must not (slow)')
   .option('-D, --define <key=value>', 'set an option of the engine, may be repeated', keyValue)
   .option('--no-progress', 'no progress on the terminal')
   .option('--jobmanager <host:port>', 'run on the cluster whose REST interface is there, instead of in this process')
+  .option('--config <file>', 'YAML file that says where the cluster is (default: config.yaml in the directory $MILLSTREAM_CONF_DIR)')
   .option('-d, --detached', 'with --jobmanager: do not wait for the end of the job')
   .option('--json', 'with --jobmanager: print JSON')
   .action(async (path: string, argv: string[], flags: RunFlags) => {

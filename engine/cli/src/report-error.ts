@@ -11,6 +11,11 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set(['PROGRAM_NOT_FOUND', 'INVALID
 /** A command line that cannot be carried out as it was written: its cause says why, else its message. */
 export class WrongUsage extends Error {}
 
+/** A typed error of what was asked for is wrong usage; any other is itself. */
+export function asWrongUsage(error: unknown): unknown {
+  return error instanceof MillstreamError ? new WrongUsage(error.message, { cause: error }) : error;
+}
+
 const THIS_PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 
 /** Prints an error; returns the exit code that it stands for. */

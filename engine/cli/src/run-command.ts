@@ -1,8 +1,7 @@
 /** `millstream run`. */
-import { MillstreamError } from 'millstream';
 import { parseOptions, SIGNAL_EXIT_CODES, type StopSignal } from 'millstream/cluster';
 import { namesCluster, splitDefinitions } from './client-configuration.js';
-import { WrongUsage } from './report-error.js';
+import { asWrongUsage, WrongUsage } from './report-error.js';
 import { runProgram } from './run-program.js';
 
 /** The command's options, as they were written. */
@@ -17,6 +16,7 @@ export interface RunFlags {
   readonly define?: Readonly<Record<string, string>>;
   readonly progress: boolean;
   readonly jobmanager?: string;
+  readonly config?: string;
   readonly detached?: true;
   readonly json?: true;
 }
@@ -81,8 +81,7 @@ export function readOptions(options: Readonly<Record<string, unknown>>): Readonl
   try {
     return parseOptions(options);
   } catch (error) {
-    if (error instanceof MillstreamError) throw new WrongUsage(error.message, { cause: error });
-    throw error;
+    throw asWrongUsage(error);
   }
 }
 

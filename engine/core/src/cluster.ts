@@ -127,7 +127,7 @@ export type { AdaptiveSchedulerConfig } from './cluster/scheduling/adaptive-sche
 export type { SchedulerSettings } from './cluster/scheduling/job-scheduler.js';
 export type { SlotSpread } from './cluster/scheduling/match-slots.js';
 export { startSlot } from './cluster/slot-handle.js';
-export { SIGNAL_EXIT_CODES, type StopSignal, type StopSignals, stopOnSignals } from './cluster/stop-signals.js';
+export { SIGNAL_ECHO_MS, SIGNAL_EXIT_CODES, type StopSignal, type StopSignals, stopOnSignals } from './cluster/stop-signals.js';
 export { SubmittedJobs } from './cluster/submitted-jobs.js';
 export { TaskManager, type TaskManagerObserver, type TaskManagerOptions } from './cluster/task-manager.js';
 export { type Clock, type ScheduledCall, systemClock } from './common/clock.js';

@@ -29,7 +29,9 @@ import { Cleanup } from './cleanup.js';
 import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { createLeadership, openFileSystems, openHighAvailability } from './leadership.js';
+import { naming } from './listen-options.js';
 import type { Logger } from './process-log.js';
+import { publishedHost, publishedPort } from './published-address.js';
 import { schedulerSettings } from './scheduler-settings.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { restTls, restTokens } from './tls-options.js';
@@ -64,14 +66,17 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   const directory = await temporaryDirectory(options, 'jobmanager');
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const leadership = new ProcessLeadership(configuration, new ProgramModules(join(directory, 'programs')), storage, log);
-  const port = options['jobmanager.rpc.bind-port'] ?? options['jobmanager.rpc.port'];
-  const listener = await network.listen(
-    { host: options['jobmanager.bind-host'], port },
-    (connection) => leadership.leading?.accept(connection) ?? refuse(connection),
-  );
+  const [bindHost, bindPort, rpcPort] = [
+    options['jobmanager.bind-host'],
+    options['jobmanager.rpc.bind-port'],
+    options['jobmanager.rpc.port'],
+  ];
+  const listener = await network
+    .listen({ host: bindHost, port: bindPort ?? rpcPort }, (connection) => leadership.leading?.accept(connection) ?? refuse(connection))
+    .catch(naming(bindPort === undefined ? 'jobmanager.rpc.port' : 'jobmanager.rpc.bind-port', 'jobmanager.bind-host'));
   cleanup.add(() => listener.close());
   const asked = Promise.withResolvers<void>();
-  const uploads = await uploadDirectory(options, port, directory);
+  const uploads = await uploadDirectory(options, bindPort ?? rpcPort, directory);
   const gateway = await createGateway(configuration, uploads, leadership, tls !== undefined, async () => asked.resolve());
   const origin = options['web.access-control-allow-origin'];
   const rest = await startRestServer({
@@ -94,8 +99,8 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
   const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => leadership.leading !== undefined);
   if (health !== undefined) cleanup.add(() => health.close());
   const { address } = listener;
-  const host = options['jobmanager.rpc.address'] ?? options['jobmanager.bind-host'];
-  leadership.start({ control: `${host}:${address.port}`, rest: rest.url });
+  const host = publishedHost(options['jobmanager.rpc.address'], bindHost);
+  leadership.start({ control: `${host}:${publishedPort(rpcPort, bindPort, address.port)}`, rest: rest.url });
   cleanup.add(() => leadership.stop());
   log.info({ rpc: `${address.host}:${address.port}`, rest: rest.url, health: health?.port }, 'JobManager started');
   return {
@@ -111,8 +116,6 @@ async function start(configuration: Configuration, log: Logger, cleanup: Cleanup
 
 /** Whether this process leads, and the JobManager while it does: for ever, or as the election says. */
 class ProcessLeadership {
-  /** Where REST is. */
-  rest: string | undefined;
   private readonly configuration: Configuration;
   private readonly modules: ProgramModules;
   private readonly storage: HighAvailabilityStorage | undefined;
@@ -132,7 +135,6 @@ class ProcessLeadership {
   }
 
   start(address: { readonly control: string; readonly rest: string }): void {
-    this.rest = address.rest;
     const { storage, configuration, log } = this;
     if (storage === undefined) {
       this.alone = this.createJobManager(1, undefined);
@@ -170,13 +172,12 @@ async function createGateway(
   shutDown: () => Promise<void>,
 ): Promise<ModelGateway> {
   const { options } = configuration;
+  const restHost = options['rest.address'] ?? publishedHost(options['jobmanager.rpc.address'], options['rest.bind-address']);
   return new ModelGateway({
     model: new JobManagerModel({
       jobManager: () => leadership.leading,
-      // Asked for while this process does not answer: where another leads is not known here.
-      leaderAddress: () => (leadership.leading === undefined ? undefined : leadership.rest),
       version: ENGINE_VERSION,
-      address: `${isTls ? 'https' : 'http'}://${options['rest.address'] ?? options['rest.bind-address']}:${options['rest.port']}`,
+      address: `${isTls ? 'https' : 'http'}://${restHost}:${options['rest.port']}`,
       configuration: configurationRows(configuration).flatMap(({ key, text }) => (text === undefined ? [] : [{ key, value: text }])),
       clock: systemClock,
       disk: nodeDisk,

@@ -6,6 +6,8 @@ import type { MillstreamError } from 'millstream';
 import {
   leaderFinder,
   measureProcess,
+  type Network,
+  type NetworkAddress,
   ProgramModules,
   RelayingExchange,
   type ResolvedOptions,
@@ -19,7 +21,9 @@ import { openClusterNetwork } from './cluster-network.js';
 import { startHealthServer } from './health-server.js';
 import { openHighAvailability } from './leadership.js';
 import { localStateDirectory, processName, removeLeftoverCopies } from './leftover-copies.js';
+import { naming } from './listen-options.js';
 import type { Logger } from './process-log.js';
+import { publishedHost, publishedPort } from './published-address.js';
 import { RegistrationWatch } from './registration-watch.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { workingDirectory } from './working-directory.js';
@@ -38,31 +42,17 @@ export async function startTaskManager(options: ResolvedOptions, log: Logger): P
 }
 
 async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): Promise<RunningTaskManager> {
-  const highAvailability = await openHighAvailability(options);
-  const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
-  const durationMs = options['high-availability.leader-election.lease-duration'];
-  const findLeader =
-    highAvailability === undefined ? async () => fixed : leaderFinder(highAvailability, { durationMs, clock: systemClock });
-  const host = options['taskmanager.host'] ?? options['taskmanager.bind-host'];
+  const findLeader = await leaderSearch(options);
   const id = options['taskmanager.resource-id'] ?? processName();
   const network = await openClusterNetwork(options, { role: 'taskmanager', name: id }, (error, remote) =>
     log.warn({ code: error.code, remote }, error.message),
   );
   const directory = await temporaryDirectory(options, 'taskmanager');
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
-  const exchange = new RelayingExchange({
-    taskManager: id,
-    network,
-    clock: systemClock,
-    creditBytes: options['taskmanager.network.memory.credit-per-channel'],
-    attemptTimeoutMs: options['taskmanager.network.partition-request-timeout'],
-  });
-  const bindPort = options['taskmanager.data.bind-port'];
-  const dataPort = options['taskmanager.data.port'];
-  const listening = await exchange.listen({ host: options['taskmanager.bind-host'], port: bindPort ?? dataPort });
-  const data = { host, port: bindPort === undefined || dataPort === 0 ? listening.port : dataPort };
+  const { exchange, data, bind } = await openExchange(options, network, id);
   cleanup.add(() => exchange.close());
   let registered = false;
+  let reported: string | undefined;
   const healthPort = options['process.health.port'];
   const health = healthPort === undefined ? undefined : await startHealthServer(healthPort, () => registered);
   if (health !== undefined) cleanup.add(() => health.close());
@@ -80,7 +70,7 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
     measure: measureProcess,
     description: {
       id,
-      host,
+      host: data.host,
       data,
       slots,
       pid: process.pid,
@@ -102,12 +92,15 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
       registered: (at, term) => {
         registered = true;
         watch.registered();
+        reported = undefined;
         log.info({ jobManager: `${at.host}:${at.port}`, term, slots }, 'registered with the JobManager');
       },
       disconnected: (error) => {
         registered = false;
         watch.disconnected(error);
-        log.warn({ code: error.code }, error.message);
+        // It tries again at once and then each second: what is still so is no news.
+        log[error.message === reported ? 'debug' : 'warn']({ code: error.code }, error.message);
+        reported = error.message;
       },
       attemptOpened: ({ job, attempt }, count) => log.info({ job, attempt, slots: count }, 'tasks deployed'),
       attemptEnded: ({ job, attempt }, reason) => log.info({ job, attempt }, `tasks ended: ${reason}`),
@@ -116,7 +109,6 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
   });
   taskManager.start();
   cleanup.add(() => taskManager.stop());
-  const bind = `${listening.host}:${listening.port}`;
   log.info({ id, slots, data: `${data.host}:${data.port}`, bind, health: health?.port }, 'TaskManager started');
   return {
     id,
@@ -126,4 +118,36 @@ async function start(options: ResolvedOptions, log: Logger, cleanup: Cleanup): P
       log.info('TaskManager stopped');
     },
   };
+}
+
+/** Finds the JobManager to register with. */
+async function leaderSearch(options: ResolvedOptions): Promise<() => Promise<NetworkAddress>> {
+  const highAvailability = await openHighAvailability(options);
+  const fixed = { host: options['jobmanager.rpc.address'] ?? 'localhost', port: options['jobmanager.rpc.port'] };
+  if (highAvailability === undefined) return async () => fixed;
+  const durationMs = options['high-availability.leader-election.lease-duration'];
+  return leaderFinder(highAvailability, { durationMs, clock: systemClock });
+}
+
+/** `data`: where other TaskManagers reach this one; `bind`: what is listened on. */
+async function openExchange(
+  options: ResolvedOptions,
+  network: Network,
+  id: string,
+): Promise<{ readonly exchange: RelayingExchange; readonly data: NetworkAddress; readonly bind: string }> {
+  const exchange = new RelayingExchange({
+    taskManager: id,
+    network,
+    clock: systemClock,
+    creditBytes: options['taskmanager.network.memory.credit-per-channel'],
+    attemptTimeoutMs: options['taskmanager.network.partition-request-timeout'],
+  });
+  const bindHost = options['taskmanager.bind-host'];
+  const bindPort = options['taskmanager.data.bind-port'];
+  const dataPort = options['taskmanager.data.port'];
+  const listening = await exchange
+    .listen({ host: bindHost, port: bindPort ?? dataPort })
+    .catch(naming(bindPort === undefined ? 'taskmanager.data.port' : 'taskmanager.data.bind-port', 'taskmanager.bind-host'));
+  const data = { host: publishedHost(options['taskmanager.host'], bindHost), port: publishedPort(dataPort, bindPort, listening.port) };
+  return { exchange, data, bind: `${listening.host}:${listening.port}` };
 }

@@ -75,7 +75,7 @@ export class AccessControl {
     if (role === undefined) {
       throw new MillstreamError(
         'UNAUTHORIZED',
-        `Cannot do this without a token that the cluster knows: ${request.authorization === undefined ? 'there is none' : 'the one given is not known'}. Send "Authorization: Bearer <token>".`,
+        `Cannot do this without a token that the cluster knows: ${request.authorization === undefined ? 'there is none' : 'the one given is not known'}. Send "Authorization: Bearer <token>" (command line: MILLSTREAM_TOKEN).`,
       );
     }
     if (RANKS[role] >= RANKS[needed]) return;

@@ -110,10 +110,6 @@ export class MemoryCluster implements ClusterModel {
     return this.leads;
   }
 
-  leaderAddress(): string | undefined {
-    return this.leads ? this.address : '127.0.0.2:8081';
-  }
-
   configuration(): readonly ConfigurationEntry[] {
     return [
       { key: 'taskmanager.numberOfTaskSlots', value: '2' },

@@ -81,7 +81,7 @@ export interface ClusterGateway {
     names?: readonly string[],
     aggregations?: readonly MetricAggregation[],
   ): Promise<readonly AggregatedMetric[]>;
-  /** Ends all processes of the cluster. Jobs can be recovered by the next one where high availability is on. */
+  /** Ends the JobManager; its TaskManagers look for another. Jobs go on under the next one where high availability is on, else they end. */
   shutDown(): Promise<void>;
 
   // ---- jobs

@@ -16,8 +16,6 @@ import type { UnrecoveredJob } from './unrecovered-job.js';
 export interface JobManagerModelOptions {
   /** The leading one; undefined while another process leads. */
   readonly jobManager: () => JobManager | undefined;
-  /** Where the leader's REST is, as far as it is known. */
-  readonly leaderAddress: () => string | undefined;
   readonly version: string;
   /** Where REST is reached. */
   readonly address: string;
@@ -41,10 +39,6 @@ export class JobManagerModel implements ClusterModel {
 
   ready(): boolean {
     return this.options.jobManager()?.knowsJobs === true;
-  }
-
-  leaderAddress(): string | undefined {
-    return this.options.leaderAddress();
   }
 
   private get leading(): JobManager {

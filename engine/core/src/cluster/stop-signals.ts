@@ -9,7 +9,7 @@ export type StopSignal = 'SIGINT' | 'SIGTERM';
 export const SIGNAL_EXIT_CODES: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 /** A terminal sends Ctrl-C to the whole process group, and a parent (npx, timeout) passes it on: within this time it is one signal. */
-const ECHO_MS = 100;
+export const SIGNAL_ECHO_MS = 100;
 
 /** What has been heard of such signals. */
 export interface StopSignals {
@@ -33,7 +33,7 @@ export function stopOnSignals(stop: (signal: StopSignal) => void): StopSignals {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const listener = (): void => {
       if (signals.received !== undefined) {
-        if (systemClock.monotonic() - receivedAt > ECHO_MS) process.exit(SIGNAL_EXIT_CODES[signal]);
+        if (systemClock.monotonic() - receivedAt > SIGNAL_ECHO_MS) process.exit(SIGNAL_EXIT_CODES[signal]);
         return;
       }
       signals.received = signal;

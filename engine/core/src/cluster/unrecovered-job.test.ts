@@ -64,7 +64,6 @@ beforeEach(async () => {
   gateway = new ModelGateway({
     model: new JobManagerModel({
       jobManager: () => jobManager,
-      leaderAddress: () => undefined,
       version: 'test',
       address: '',
       configuration: [],

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -122,6 +122,23 @@ describe.each(disks)('%s', (_name, make) => {
 });
 
 describe('nodeDisk', () => {
+  it('makes no directory below what cannot have one, and says so', async () => {
+    const base = await nodeDirectory();
+    await symlink(`${base}/none`, `${base}/link`);
+    await expect(nodeDisk.makeDirectory(`${base}/link/a/b`)).rejects.toMatchObject({ code: 'EEXIST' });
+    await put(nodeDisk, `${base}/file`, '');
+    await expect(nodeDisk.makeDirectory(`${base}/file/a`)).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await expect(nodeDisk.makeDirectory(`${base}/file`)).rejects.toMatchObject({ code: 'EEXIST' });
+    await nodeDisk.makeDirectory('/');
+    if (await nodeDisk.exists('/proc/self')) await expect(nodeDisk.makeDirectory('/proc/none/a')).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('makes a directory that others make at the same time', async () => {
+    const base = await nodeDirectory();
+    await Promise.all(Array.from({ length: 8 }, async () => await nodeDisk.makeDirectory(`${base}/a/b/c`)));
+    expect(await nodeDisk.list(`${base}/a/b`)).toEqual(['c']);
+  });
+
   it('fails every later call after a failed write', async () => {
     // /dev/full accepts the opening and refuses every write.
     if (!(await nodeDisk.exists('/dev/full'))) return;

@@ -34,7 +34,7 @@ export function describeError(error: unknown, otherPackages: readonly string[] =
 }
 
 /** Frames of Node, of packages, of generated chains, and those without a place. */
-const NOT_USER = /\bnode:|[\\/]node_modules[\\/]|millstream-chain:|<anonymous>\)?$|\(native\)$/;
+const NOT_USER = /\bnode:|[\\/]node_modules[\\/]|millstream-chain:|<anonymous>\)?$|\((?:native|index \d+)\)$/;
 
 /** Paths below the working directory as the user writes them. */
 function shorten(frame: string): string {

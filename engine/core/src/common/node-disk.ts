@@ -4,6 +4,7 @@
  * every later call of that writer fails with the same error, so that nobody takes a file with a hole for a whole one.
  */
 import { type FileHandle, link, mkdir, open, readdir, rmdir, stat, truncate, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Disk, DiskReader, DiskWriter } from './disk.js';
 import { createDiskError, diskErrorCode } from './disk-error.js';
 
@@ -121,6 +122,31 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
+/**
+ * Makes a directory with its parents. Not by Node's `recursive`: where a parent is there that cannot have children (/proc on Linux) it asks for
+ * parent and child in turns for ever, and so keeps one of the few threads that do all file I/O of the process.
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  if ((await makeOne(directory)) === 'made') return;
+  await makeDirectory(dirname(directory));
+  if ((await makeOne(directory)) === 'no parent') throw createDiskError('ENOENT', 'makeDirectory', directory);
+}
+
+async function makeOne(directory: string): Promise<'made' | 'no parent'> {
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    const isThere = await stat(directory).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    if (isThere) return 'made';
+    if (diskErrorCode(error) === 'ENOENT' && dirname(directory) !== directory) return 'no parent';
+    throw error;
+  }
+  return 'made';
+}
+
 async function syncDirectory(directory: string): Promise<void> {
   // Windows can't open directories; NTFS journals names by itself.
   if (process.platform === 'win32') return;
@@ -142,9 +168,7 @@ export const nodeDisk: Disk = {
   truncate: (path, length) => truncate(path, length),
   exists,
   list: async (directory) => (await readdir(directory)).sort(),
-  makeDirectory: async (directory) => {
-    await mkdir(directory, { recursive: true });
-  },
+  makeDirectory,
   removeDirectory: (directory) => rmdir(directory),
   syncDirectory,
 };

@@ -4,7 +4,7 @@ export const JOBMANAGER_OPTIONS = {
   'jobmanager.rpc.address': {
     type: 'text',
     scope: 'cluster',
-    doc: 'Host under which TaskManagers and clients reach the JobManager.',
+    doc: 'Host under which TaskManagers and clients reach the JobManager. Not set: localhost; with high availability jobmanager.bind-host, or the name of its machine where that stands for all interfaces.',
   },
   'jobmanager.rpc.port': {
     type: 'integer',
@@ -12,14 +12,14 @@ export const JOBMANAGER_OPTIONS = {
     maximum: 65535,
     default: 6123,
     scope: 'cluster',
-    doc: 'Port for TaskManagers. 0: any free one.',
+    doc: 'Port under which TaskManagers reach the JobManager. 0: any free one.',
   },
   'jobmanager.rpc.bind-port': {
     type: 'integer',
     minimum: 0,
     maximum: 65535,
     scope: 'jobmanager',
-    doc: 'Port that the JobManager listens on. Not set: jobmanager.rpc.port.',
+    doc: 'Port that the JobManager listens on for TaskManagers, where they reach it under another one. Not set: jobmanager.rpc.port.',
   },
   'jobmanager.bind-host': {
     type: 'text',
@@ -172,7 +172,7 @@ export const JOBMANAGER_OPTIONS = {
     type: 'duration',
     minimum: 1,
     default: '5 s',
-    scope: 'jobmanager',
+    scope: 'cluster',
     doc: 'A leader that has not renewed its lease for so long may be replaced.',
   },
   'high-availability.leader-election.renew-deadline': {

@@ -25,7 +25,7 @@ export const REST_OPTIONS = {
     minimum: 0,
     maximum: 65535,
     scope: 'jobmanager',
-    doc: 'Port that the JobManager listens on for REST. Not set: rest.port.',
+    doc: 'Port that the JobManager listens on for REST, where clients reach it under another one. Not set: rest.port.',
   },
   'rest.server.max-content-length': {
     type: 'memory',

@@ -12,7 +12,7 @@ export const TASKMANAGER_OPTIONS = {
   'taskmanager.host': {
     type: 'text',
     scope: 'taskmanager',
-    doc: 'Host under which other TaskManagers reach this one. Not set: the address from which it reaches the JobManager.',
+    doc: 'Host under which other TaskManagers reach this one. Not set: taskmanager.bind-host, or the name of its machine where that stands for all interfaces.',
   },
   'taskmanager.bind-host': {
     type: 'text',

@@ -43,7 +43,7 @@ export const clusterRoutes: RoutePlugin = async (app, { gateway }) => {
   );
   app.delete(
     '/cluster',
-    { config: ADMIN, schema: { tags, summary: 'Ends all processes of the cluster', response: { 200: empty } } },
+    { config: ADMIN, schema: { tags, summary: 'Ends this JobManager; TaskManagers look for another', response: { 200: empty } } },
     async () => {
       await gateway.shutDown();
       return {};

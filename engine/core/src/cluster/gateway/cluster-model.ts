@@ -86,8 +86,6 @@ export interface ClusterModel {
   readonly address: string;
   /** Is this the leader, and does it know its jobs? Everything but this is only asked if so. */
   ready(): boolean;
-  /** For the error of one that is not ready: where the leader is. */
-  leaderAddress(): string | undefined;
   /** The cluster's options, secrets masked. */
   configuration(): readonly ConfigurationEntry[];
   /** Of the JobManager's process. */

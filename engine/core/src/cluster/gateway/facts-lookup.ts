@@ -18,11 +18,10 @@ export class FactsLookup {
 
   get model(): ClusterModel {
     if (this.source.ready()) return this.source;
-    const leader = this.source.leaderAddress();
     throw new MillstreamError(
       'CLUSTER_UNAVAILABLE',
-      `This JobManager cannot answer: ${leader === undefined ? 'no leader is known yet' : `the leader is ${leader}`}. Ask ${leader ?? 'again in a second'}.`,
-      { retryable: true, ...(leader !== undefined && { details: { leader } }) },
+      'This JobManager cannot answer: it does not lead, or is still reading its jobs. Ask the others (--jobmanager one:8081,two:8081), or again in a second.',
+      { retryable: true },
     );
   }
 
