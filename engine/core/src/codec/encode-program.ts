@@ -67,6 +67,8 @@ class Generator {
   readonly setup: string[] = [];
   readonly body: string[] = [];
   readonly names: (readonly string[])[] = [];
+  /** Where in a record its strings are. */
+  private readonly strings: string[] = [];
   private readonly wideLengths: boolean;
   private readonly checked: boolean;
   private variables = 0;
@@ -76,23 +78,25 @@ class Generator {
     this.checked = checked;
   }
 
-  /** Puts an expression's value into a variable and encodes it. `owner`: the tuple that it comes from, which may have a hole there. */
-  node(columns: Columns, expression: string, owner?: { tuple: string; index: number }): void {
+  /** Puts an expression's value into a variable and encodes it. `path`: where in the record it is; `owner`: the tuple that it comes from, which may have a hole there. */
+  node(columns: Columns, expression: string, path: string = '', owner?: { tuple: string; index: number }): void {
     const v = `v${this.variables++}`;
     this.body.push(`const ${v} = ${expression};`);
     if (columns.kind === 'leaf') {
+      if (columns.mask === STRING) this.strings.push(path);
       if (owner !== undefined) this.body.push(`if (${v} === undefined && !Object.hasOwn(${owner.tuple}, ${owner.index})) ${MISFIT}`);
       this.leaf(columns, v);
     } else if (columns.kind === 'tuple') {
       this.body.push(`if (!isTuple(${v}, ${columns.children.length})) ${MISFIT}`);
       columns.children.forEach((child, index) => {
-        this.node(child, `${v}[${index}]`, { tuple: v, index });
+        this.node(child, `${v}[${index}]`, `${path}?.[${index}]`, { tuple: v, index });
       });
     } else {
       if (this.checked) this.body.push(`if (!hasFields(${v}, names[${this.names.push(columns.names) - 1}])) ${MISFIT}`);
       else this.body.push(`if (typeof ${v} !== 'object' || ${v} === null) ${MISFIT}`);
       columns.children.forEach((child, index) => {
-        this.node(child, `${v}[${JSON.stringify(columns.names[index])}]`);
+        const name = JSON.stringify(columns.names[index]);
+        this.node(child, `${v}[${name}]`, `${path}?.[${name}]`);
       });
     }
   }
@@ -149,6 +153,18 @@ class Generator {
     if (r${v} >= 0) ${lengths} = ${this.wideLengths ? `-1 - r${v}` : `${SHORT_REFERENCE} + r${v}`}; else { ${lengths} = ${v}.length; text += ${v}; }`;
   }
 
+  /**
+   * A loop that reads each string once: in so short a loop the processor waits for many of those that are not in its caches at once; in the
+   * main loop it would wait for one after the other (docs/performance).
+   */
+  touching(): string {
+    if (this.strings.length === 0) return '';
+    const reads = this.strings.map(
+      (path) => `s = r${path}; if (typeof s === 'string' && s.length !== 0) guard |= s.charCodeAt(s.length - 1);`,
+    );
+    return `for (let i = 0; i < count; i++) { const r = values[start + i]; let s; ${reads.join(' ')} }`;
+  }
+
   private cell(view: ColumnView, place: number): string {
     return columnCell(view, place, this.setup);
   }
@@ -163,6 +179,7 @@ function generate(layout: ColumnLayout, checked: boolean): EncodeProgram | undef
   ${generator.setup.join('\n  ')}
   let text = '';
   let guard = 0;
+  ${generator.touching()}
   for (let i = 0; i < count; i++) {
     ${generator.body.join('\n    ')}
   }

@@ -36,6 +36,11 @@ export interface StateEntry<V> {
   value: V;
 }
 
+/** An entry that knows its key. */
+export interface KeyedEntry<V> extends StateEntry<V> {
+  readonly key: Key;
+}
+
 /** Accumulators or buffers by (namespace, key). The namespace is a finite number. */
 export interface WindowTable<V> {
   /** The entry, prepared for being changed in place; undefined if there is none. */
@@ -43,8 +48,8 @@ export interface WindowTable<V> {
   /** Adds an entry that is not there yet and returns it. */
   insert(namespace: number, key: Key, value: V): StateEntry<V>;
   remove(namespace: number, key: Key): void;
-  /** All keys of a namespace with their entries, prepared like `entry`. Entries may be removed while this iterates. */
-  entries(namespace: number): IterableIterator<[Key, StateEntry<V>]>;
+  /** All entries of a namespace, prepared like `entry`. They may be removed while this iterates. */
+  entries(namespace: number): IterableIterator<KeyedEntry<V>>;
   count(namespace: number): number;
   /** Removes a namespace with all its entries. */
   drop(namespace: number): void;

@@ -12,7 +12,7 @@
 import type { Clock } from '../../common/clock.js';
 import { MillstreamError } from '../../common/errors.js';
 import type { Key } from '../../common/key.js';
-import type { StateEntry, WindowTable } from '../../state/backend.js';
+import type { KeyedEntry, WindowTable } from '../../state/backend.js';
 import { keySelectorOf } from '../key-selector.js';
 import type { KeyedWatermark } from '../keyed-watermark.js';
 import type { Budget, KeySelector, Operator, OperatorContext } from '../operator.js';
@@ -60,7 +60,7 @@ export class AlignedWindowOperator implements Operator {
   private paneStart = 0;
   private due: number = Number.POSITIVE_INFINITY;
   /** The window that is being fired, and its keys that have not been. */
-  private entries: IterableIterator<[Key, StateEntry<unknown>]> | undefined;
+  private entries: IterableIterator<KeyedEntry<unknown>> | undefined;
   private window: TimeWindow | undefined;
   /** The key whose results are being emitted, if that had to stop. */
   private stoppedKey: Key | undefined;
@@ -218,9 +218,9 @@ export class AlignedWindowOperator implements Operator {
       this.stoppedKey = undefined;
     }
     for (let next = entries.next(); next.done !== true; next = entries.next()) {
-      const key = next.value[0];
+      const { key, value } = next.value;
       if (!this.watermark.isUniform && this.isEventTime && this.watermark.restoredOf(key) >= maxTimestamp) continue;
-      if (!this.contents.fire(key, window, next.value[1].value, maxTimestamp, this.lateness > 0, budget)) {
+      if (!this.contents.fire(key, window, value, maxTimestamp, this.lateness > 0, budget)) {
         this.stoppedKey = key;
         return false;
       }

@@ -78,7 +78,7 @@ function stateAccess(create: OperatorContext): Operator {
     advanceEventTime(watermark) {
       for (const start of table.namespaces()) {
         if (start + WINDOW_MS > watermark) continue;
-        for (const [, entry] of table.entries(start)) if (entry.value.count > 0) emitted++;
+        for (const entry of table.entries(start)) if (entry.value.count > 0) emitted++;
         table.drop(start);
       }
       return true;

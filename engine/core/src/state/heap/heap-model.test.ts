@@ -393,7 +393,8 @@ class Run {
       const namespace = NAMESPACES[b % NAMESPACES.length] as number;
       for (const { windows } of this.subtasks) {
         let count = windows.count(namespace);
-        for (const [key, entry] of windows.entries(namespace)) {
+        for (const entry of windows.entries(namespace)) {
+          const { key } = entry;
           count--;
           const id = `${namespace} ${idOf(key)}`;
           if ((this.model.windows[id] as Box).n % 2 === a % 2) {

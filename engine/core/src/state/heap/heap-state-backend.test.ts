@@ -61,7 +61,7 @@ describe('snapshots', () => {
       (lists.get()[0] as { n: number }).n = -1;
       (maps.get('inner') as { n: number }).n = -1;
     }
-    for (const [, entry] of windows.entries(60_000)) entry.value.n = -1;
+    for (const entry of windows.entries(60_000)) entry.value.n = -1;
     windows.drop(60_000);
     const copy = restored([snapshot.finish(3)]);
     const copies = {
@@ -312,7 +312,7 @@ it('ends the iteration over a window that is dropped in its midst', () => {
   const windows = backendOf().windows<number>('windows');
   for (let key = 0; key < 10; key++) windows.insert(1, key, key);
   const seen: Key[] = [];
-  for (const [key] of windows.entries(1)) {
+  for (const { key } of windows.entries(1)) {
     seen.push(key);
     if (seen.length === 3) windows.drop(1);
   }

@@ -47,7 +47,7 @@ export function contentOf(backend: KeyedStateBackend, descriptor: AnyStateDescri
 export function windowContentOf(table: WindowTable<unknown>): Record<string, unknown> {
   const content: Record<string, unknown> = {};
   for (const namespace of [...table.namespaces()]) {
-    for (const [key, entry] of table.entries(namespace)) content[`${namespace} ${idOf(key)}`] = structuredClone(entry.value);
+    for (const { key, value } of table.entries(namespace)) content[`${namespace} ${idOf(key)}`] = structuredClone(value);
   }
   return content;
 }

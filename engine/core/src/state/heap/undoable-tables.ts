@@ -1,6 +1,6 @@
 /** Window and timer tables whose changes can be taken back. Their calls name the key, so that their steps need no current one. */
 import type { Key } from '../../common/key.js';
-import type { StateEntry, TimerTable, WindowTable } from '../backend.js';
+import type { KeyedEntry, StateEntry, TimerTable, WindowTable } from '../backend.js';
 import type { UndoLog, ValueKeeper } from '../undo-log.js';
 
 export class UndoableWindowTable<V> implements WindowTable<V> {
@@ -47,10 +47,10 @@ export class UndoableWindowTable<V> implements WindowTable<V> {
     this.table.remove(namespace, key);
   }
 
-  *entries(namespace: number): IterableIterator<[Key, StateEntry<V>]> {
-    for (const row of this.table.entries(namespace)) {
-      this.handsOut(namespace, row[0], row[1]);
-      yield row;
+  *entries(namespace: number): IterableIterator<KeyedEntry<V>> {
+    for (const entry of this.table.entries(namespace)) {
+      this.handsOut(namespace, entry.key, entry);
+      yield entry;
     }
   }
 
@@ -60,7 +60,7 @@ export class UndoableWindowTable<V> implements WindowTable<V> {
 
   drop(namespace: number): void {
     if (this.log.recording) {
-      const rows = Array.from(this.table.entries(namespace), ([key, entry]) => [key, entry.value] as const);
+      const rows = Array.from(this.table.entries(namespace), ({ key, value }) => [key, value] as const);
       this.log.add({
         undo: () => {
           for (const [key, value] of rows) this.set(namespace, key, value);

@@ -9,7 +9,7 @@ import type { ByteReader } from '../../common/bytes.js';
 import { invariant } from '../../common/errors.js';
 import { keyGroupOf } from '../../common/hash.js';
 import type { Key } from '../../common/key.js';
-import type { StateEntry, WindowTable } from '../backend.js';
+import type { KeyedEntry, StateEntry, WindowTable } from '../backend.js';
 import { type ChangeClock, ChangeLists, type SnapshotCut } from './change-clock.js';
 import { type Entry, type EntryCodec, EntryContainer } from './entry.js';
 import { EntryBlockReader, EntryRows } from './entry-rows.js';
@@ -43,6 +43,31 @@ class Pane extends EntryContainer {
   override remove(mapKey: unknown, entry: Entry): void {
     if (entry === this.recent) this.recent = undefined;
     super.remove(mapKey, entry);
+  }
+}
+
+/** The entries of a pane, until it is dropped. */
+class PaneEntries implements IterableIterator<Entry> {
+  private readonly pane: Pane;
+  private readonly panes: ReadonlyMap<number, Pane>;
+  private readonly iterator: MapIterator<Entry>;
+
+  constructor(pane: Pane, panes: ReadonlyMap<number, Pane>) {
+    this.pane = pane;
+    this.panes = panes;
+    this.iterator = pane.entries.values();
+  }
+
+  next(): IteratorResult<Entry> {
+    const { pane } = this;
+    if (this.panes.get(pane.label) !== pane) return { done: true, value: undefined };
+    const next = this.iterator.next();
+    if (next.done !== true) pane.touch(next.value);
+    return next;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
   }
 }
 
@@ -86,9 +111,10 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
 
   insert(namespace: number, key: Key, value: unknown): StateEntry<unknown> {
     const pane = this.pane(namespace) ?? this.open(namespace);
-    const mapKey = quickMapKey(key);
-    invariant(!pane.entries.has(mapKey), `The window table "${this.spec.name}" has an entry for the key that is inserted`);
-    return pane.add(mapKey, key, value);
+    const { size } = pane.entries;
+    const entry = pane.add(quickMapKey(key), key, value);
+    if (pane.entries.size === size) invariant(false, `The window table "${this.spec.name}" had an entry for the key that was inserted`);
+    return entry;
   }
 
   private open(namespace: number): Pane {
@@ -107,14 +133,9 @@ export class WindowPanes implements HeapTable, WindowTable<unknown>, EntryCodec 
     if (pane.entries.size === 0) this.detach(pane);
   }
 
-  *entries(namespace: number): IterableIterator<[Key, StateEntry<unknown>]> {
+  entries(namespace: number): IterableIterator<KeyedEntry<unknown>> {
     const pane = this.pane(namespace);
-    if (pane === undefined) return;
-    for (const entry of pane.entries.values()) {
-      if (this.panes.get(namespace) !== pane) return;
-      pane.touch(entry);
-      yield [entry.key, entry];
-    }
+    return pane === undefined ? [].values() : new PaneEntries(pane, this.panes);
   }
 
   count(namespace: number): number {
