@@ -7,14 +7,14 @@
  */
 import { ByteReader } from '../common/bytes.js';
 import { MillstreamError } from '../common/errors.js';
-import type { BatchCodecOptions } from './batch-encoder.js';
+import { type BatchCodecOptions, codeOf } from './batch-encoder.js';
 import { BATCH_COUNT_MAX, BATCH_FORMAT_VERSION, FLAG_GROUPS, FLAG_TIMESTAMPS, TEXT_ASCII, TEXT_UTF8, TEXT_UTF16 } from './batch-format.js';
 import { type ColumnLayout, columnLayoutOf } from './column-layout.js';
 import { COLUMN_ALIGNMENT, ColumnScratch, columnViewsOf } from './column-views.js';
 import { declaredShapeOf } from './declared-shape.js';
 import { type DecodeProgram, type DecodeSource, decodeProgramOf } from './decode-program.js';
-import { RecordConstructors } from './record-constructors.js';
 import { decodeDefinition, encodeDefinition } from './shape-definition.js';
+import type { StreamCode } from './stream-code.js';
 
 interface KnownDefinition {
   readonly bytes: Uint8Array;
@@ -32,9 +32,8 @@ function corrupt(what: string): MillstreamError {
 export class BatchDecoder {
   /** Whether the last batch had timestamps. */
   hasTimestamps = false;
-  private readonly codegen: boolean;
+  private readonly code: StreamCode | undefined;
   private readonly scratch = new ColumnScratch();
-  private readonly constructors = new RecordConstructors();
   private readonly source: DecodeSource;
   /** One reader for each piece of memory that batches come from: a ring has a few, and they come again and again. */
   private readonly readers = new WeakMap<Uint8Array, ByteReader>();
@@ -46,7 +45,7 @@ export class BatchDecoder {
   private begin = 0;
 
   constructor(options: BatchCodecOptions = {}) {
-    this.codegen = options.codegen ?? true;
+    this.code = codeOf(options);
     this.source = { text: '', rows: new ByteReader(new Uint8Array(0)), registry: options.registry };
     if (options.schema !== undefined) this.declared = encodeDefinition(declaredShapeOf(options.schema), false);
   }
@@ -147,7 +146,7 @@ export class BatchDecoder {
       throw corrupt('its fields are not those of the declared schema');
     }
     const layout = columnLayoutOf(shape, wideLengths);
-    const known = { bytes, layout, program: decodeProgramOf(layout, references, this.constructors, this.codegen) };
+    const known = { bytes, layout, program: decodeProgramOf(layout, references, this.code) };
     if (this.definitions.length >= DEFINITIONS_MAX) this.definitions = [];
     this.definitions.push(known);
     return known;

@@ -20,6 +20,7 @@ import { EncodeGroup, type EncodeParts } from './encode-group.js';
 import type { EncodeSink } from './encode-program.js';
 import type { Schema } from './schema.js';
 import { matches, OTHER, ROW_LEAF, shapeOf } from './shape.js';
+import { StreamCode } from './stream-code.js';
 import { checkValue } from './value-check.js';
 
 /** How both ends of a stream treat its records. */
@@ -30,6 +31,13 @@ export interface BatchCodecOptions {
   readonly registry?: ClassRegistry | undefined;
   /** Whether functions may be generated. Default: true; where the process forbids it, the interpreter is used without asking. */
   readonly codegen?: boolean | undefined;
+  /** The stream's functions. Default: its own. */
+  readonly code?: StreamCode | undefined;
+}
+
+/** Where an encoder or decoder has its functions; undefined: they are interpreted. */
+export function codeOf({ codegen = true, code }: BatchCodecOptions): StreamCode | undefined {
+  return codegen ? (code ?? new StreamCode()) : undefined;
 }
 
 /** Shapes of objects and tuples that are told apart; records of others are coded as rows. */
@@ -39,7 +47,8 @@ const HOMELESS_MAX = 100_000;
 
 export class BatchEncoder {
   private readonly schema: Schema<unknown> | undefined;
-  private readonly codegen: boolean;
+  /** Undefined: functions are interpreted. */
+  private readonly code: StreamCode | undefined;
   private readonly sink: EncodeSink;
   private readonly parts: EncodeParts;
   /** Where the batch in work begins in its buffer. */
@@ -55,10 +64,10 @@ export class BatchEncoder {
 
   constructor(options: BatchCodecOptions = {}) {
     this.schema = options.schema;
-    this.codegen = options.codegen ?? true;
+    this.code = codeOf(options);
     this.sink = { text: '', guard: 0, rows: new ByteWriter(1024), registry: options.registry, recent: [] };
     this.parts = { scratch: new ColumnScratch(), sink: this.sink };
-    if (this.schema !== undefined) this.last = new EncodeGroup(declaredShapeOf(this.schema), false, this.codegen);
+    if (this.schema !== undefined) this.last = new EncodeGroup(declaredShapeOf(this.schema), false, this.code);
   }
 
   /**
@@ -149,13 +158,13 @@ export class BatchEncoder {
     const shape = shapeOf(value);
     if (shape.kind !== 'leaf') {
       if (this.groups.length < SHAPES_MAX) {
-        const group = new EncodeGroup(shape, true, this.codegen);
+        const group = new EncodeGroup(shape, true, this.code);
         this.groups.push(group);
         return group;
       }
       this.homeless++;
     }
-    this.rest ??= new EncodeGroup(shape.kind === 'leaf' ? shape : ROW_LEAF, true, this.codegen);
+    this.rest ??= new EncodeGroup(shape.kind === 'leaf' ? shape : ROW_LEAF, true, this.code);
     return this.rest;
   }
 

@@ -16,6 +16,7 @@ import { BatchDecoder } from './batch-decoder.js';
 import { type BatchCodecOptions, BatchEncoder } from './batch-encoder.js';
 import { generatedFunction } from './generated-function.js';
 import { type Schema, schema } from './schema.js';
+import { streamCode } from './stream-code.js';
 
 const registry = moneyRegistry();
 const NO_TIMESTAMPS = new Float64Array(300);
@@ -84,8 +85,12 @@ const batches: fc.Arbitrary<unknown[][]> = fc
   })
   .chain((kinds) => fc.array(fc.array(fc.oneof(...kinds), { maxLength: 20 }), { minLength: 1, maxLength: 4 }));
 
-describe.each([true, false])('batch codec, code generation %s', (codegen) => {
-  const options = { registry, codegen };
+describe.each([
+  ['generated', true, undefined],
+  ['generated and shared by all', true, streamCode('tests')],
+  ['interpreted', false, undefined],
+] as const)('batch codec, functions %s', (_, codegen, code) => {
+  const options = { registry, codegen, code };
 
   test('gives back equal values, whatever the stream mixes, from shared memory at any offset', () => {
     fc.assert(

@@ -28,6 +28,7 @@ import { generatedFunction } from './generated-function.js';
 import type { RecordConstructor, RecordConstructors } from './record-constructors.js';
 import { readValue } from './row.js';
 import { BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, UNDEFINED } from './shape.js';
+import type { StreamCode } from './stream-code.js';
 
 /** What a program reads besides the columns. */
 export interface DecodeSource {
@@ -45,13 +46,8 @@ export interface DecodeSource {
 export type DecodeProgram = (target: unknown[], count: number, views: ColumnViews, base: number, source: DecodeSource) => number;
 
 /** `references`: whether a length may be one. */
-export function decodeProgramOf(
-  layout: ColumnLayout,
-  references: boolean,
-  constructors: RecordConstructors,
-  codegen: boolean,
-): DecodeProgram {
-  return (codegen ? generate(layout, references, constructors) : undefined) ?? interpret(layout, references);
+export function decodeProgramOf(layout: ColumnLayout, references: boolean, code: StreamCode | undefined): DecodeProgram {
+  return (code && generate(layout, references, code)) ?? interpret(layout, references);
 }
 
 /** The record that record `index` refers to. */
@@ -73,6 +69,8 @@ function unknownTag(tag: unknown): never {
 class Generator {
   readonly setup: string[] = [];
   readonly constructors: RecordConstructor[] = [];
+  /** Of each constructor. */
+  readonly fields: (readonly string[])[] = [];
   private readonly known: RecordConstructors;
   private readonly wideLengths: boolean;
   private readonly references: boolean;
@@ -100,6 +98,7 @@ class Generator {
     const record = this.known.of(columns.names);
     if (record === undefined) return undefined;
     const name = `Record${this.constructors.push(record) - 1}`;
+    this.fields.push(columns.names);
     return `new ${name}(${parts.join(', ')})`;
   }
 
@@ -152,8 +151,8 @@ class Generator {
   }
 }
 
-function generate(layout: ColumnLayout, references: boolean, constructors: RecordConstructors): DecodeProgram | undefined {
-  const generator = new Generator(constructors, layout.wideLengths, references);
+function generate(layout: ColumnLayout, references: boolean, code: StreamCode): DecodeProgram | undefined {
+  const generator = new Generator(code.constructors, layout.wideLengths, references);
   const value = generator.node(layout.root, '');
   if (value === undefined) return undefined;
   const source = `return function decodeRecords(target, count, views, base, source) {
@@ -170,7 +169,7 @@ function generate(layout: ColumnLayout, references: boolean, constructors: Recor
   generator.constructors.forEach((record, index) => {
     bindings[`Record${index}`] = record;
   });
-  return generatedFunction<DecodeProgram>(source, bindings);
+  return code.once(`${source}\n${JSON.stringify(generator.fields)}`, () => generatedFunction<DecodeProgram>(source, bindings));
 }
 
 /** The interpreted twin. */

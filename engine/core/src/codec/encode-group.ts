@@ -8,6 +8,7 @@ import { type EncodeProgram, type EncodeSink, encodeProgramOf } from './encode-p
 import { RecentStrings } from './recent-strings.js';
 import { type Shape, widen } from './shape.js';
 import { encodeDefinition } from './shape-definition.js';
+import type { StreamCode } from './stream-code.js';
 
 /** What the groups of an encoder share. */
 export interface EncodeParts {
@@ -20,17 +21,17 @@ export class EncodeGroup {
   /** The records of the batch in work; empty between batches. */
   readonly members: unknown[] = [];
   private readonly checked: boolean;
-  private readonly codegen: boolean;
+  private readonly code: StreamCode | undefined;
   private wideLengths = false;
   private layout: ColumnLayout;
   private definition: Uint8Array;
   private program: EncodeProgram | undefined;
   private recent: readonly RecentStrings[];
 
-  constructor(shape: Shape, checked: boolean, codegen: boolean) {
+  constructor(shape: Shape, checked: boolean, code: StreamCode | undefined) {
     this.shape = shape;
     this.checked = checked;
-    this.codegen = codegen;
+    this.code = code;
     this.layout = columnLayoutOf(shape, false);
     this.definition = encodeDefinition(shape, false);
     this.recent = recentStringsOf(this.layout);
@@ -73,7 +74,7 @@ export class EncodeGroup {
 
   private fill(values: readonly unknown[], start: number, count: number, views: ColumnViews, base: number, sink: EncodeSink): number {
     const { recent } = this;
-    this.program ??= encodeProgramOf(this.layout, this.checked, this.codegen);
+    this.program ??= encodeProgramOf(this.layout, this.checked, this.code);
     sink.recent = recent;
     for (const strings of recent) strings.begin(count);
     try {

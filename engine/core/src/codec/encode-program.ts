@@ -27,6 +27,7 @@ import { generatedFunction } from './generated-function.js';
 import type { RecentStrings } from './recent-strings.js';
 import { writeValue } from './row.js';
 import { BOOLEAN, DATE, DECLARED_ANY, DOUBLE, hasFields, INT, isInt32, isTuple, NULL, OTHER, STRING, UNDEFINED } from './shape.js';
+import type { StreamCode } from './stream-code.js';
 
 /** Longer strings need lengths of 4 bytes. */
 const SHORT_LENGTH_MAX = SHORT_REFERENCE - 1;
@@ -57,8 +58,8 @@ export type EncodeProgram = (
 ) => number;
 
 /** `checked`: false if the fields are declared: further ones do not matter then, and in an integer column -0 becomes 0. */
-export function encodeProgramOf(layout: ColumnLayout, checked: boolean, codegen: boolean): EncodeProgram {
-  return (codegen ? generate(layout, checked) : undefined) ?? interpret(layout, checked);
+export function encodeProgramOf(layout: ColumnLayout, checked: boolean, code: StreamCode | undefined): EncodeProgram {
+  return (code && generate(layout, checked, code)) ?? interpret(layout, checked);
 }
 
 const MISFIT = 'return i;';
@@ -153,16 +154,25 @@ class Generator {
     if (r${v} >= 0) ${lengths} = ${this.wideLengths ? `-1 - r${v}` : `${SHORT_REFERENCE} + r${v}`}; else { ${lengths} = ${v}.length; text += ${v}; }`;
   }
 
+  get touches(): boolean {
+    return this.strings.length > 0;
+  }
+
   /**
-   * A loop that reads each string once: in so short a loop the processor waits for many of those that are not in its caches at once; in the
-   * main loop it would wait for one after the other (docs/performance).
+   * A function that reads each string once: in so short a loop the processor waits for many of those that are not in its caches at once; in the
+   * main loop it would wait for one after the other (docs/performance). It is not part of the main function, which would be compiled while only
+   * this loop had ever run.
    */
   touching(): string {
-    if (this.strings.length === 0) return '';
+    if (!this.touches) return '';
     const reads = this.strings.map(
       (path) => `s = r${path}; if (typeof s === 'string' && s.length !== 0) guard |= s.charCodeAt(s.length - 1);`,
     );
-    return `for (let i = 0; i < count; i++) { const r = values[start + i]; let s; ${reads.join(' ')} }`;
+    return `function touchStrings(values, start, count) {
+  let guard = 0;
+  for (let i = 0; i < count; i++) { const r = values[start + i]; let s; ${reads.join(' ')} }
+  return guard;
+}`;
   }
 
   private cell(view: ColumnView, place: number): string {
@@ -170,16 +180,16 @@ class Generator {
   }
 }
 
-function generate(layout: ColumnLayout, checked: boolean): EncodeProgram | undefined {
+function generate(layout: ColumnLayout, checked: boolean, code: StreamCode): EncodeProgram | undefined {
   const generator = new Generator(layout.wideLengths, checked);
   generator.node(layout.root, 'values[start + i]');
-  const source = `return function encodeRecords(values, start, count, views, base, sink) {
+  const source = `${generator.touching()}
+return function encodeRecords(values, start, count, views, base, sink) {
   const { float64, int32, uint16, uint8 } = views;
   const { rows, registry } = sink;
   ${generator.setup.join('\n  ')}
   let text = '';
-  let guard = 0;
-  ${generator.touching()}
+  let guard = ${generator.touches ? 'touchStrings(values, start, count)' : 0};
   for (let i = 0; i < count; i++) {
     ${generator.body.join('\n    ')}
   }
@@ -187,7 +197,10 @@ function generate(layout: ColumnLayout, checked: boolean): EncodeProgram | undef
   sink.guard = guard;
   return count;
 };`;
-  return generatedFunction<EncodeProgram>(source, { hasFields, isTuple, isDate, isOther, writeValue, names: generator.names });
+  const { names } = generator;
+  return code.once(`${source}\n${JSON.stringify(names)}`, () =>
+    generatedFunction<EncodeProgram>(source, { hasFields, isTuple, isDate, isOther, writeValue, names }),
+  );
 }
 
 function isDate(value: unknown): value is Date {

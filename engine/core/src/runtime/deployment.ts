@@ -8,6 +8,7 @@ import type { StateBytes } from '../checkpoint/snapshot.js';
 import { BatchDecoder } from '../codec/batch-decoder.js';
 import { type BatchCodecOptions, BatchEncoder } from '../codec/batch-encoder.js';
 import type { Schema } from '../codec/schema.js';
+import { streamCode } from '../codec/stream-code.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Random } from '../common/random.js';
 import { type ChainControl, OutputChannel } from '../network/channel.js';
@@ -122,8 +123,8 @@ export class ChannelFactory {
   /** Where the stream has a declared schema just its fields travel, and nothing is inferred. */
   private codecOptions(edge: JobEdge): BatchCodecOptions {
     const { codegen } = this.setting;
-    const registry = this.program.classes;
-    return edge.schema === undefined ? { codegen, registry } : { codegen, registry, schema: edge.schema as unknown as Schema<unknown> };
+    const common = { codegen, registry: this.program.classes, code: streamCode(edge.id) };
+    return edge.schema === undefined ? common : { ...common, schema: edge.schema as unknown as Schema<unknown> };
   }
 
   /** The sending ends of an edge for one producer. */
