@@ -22,6 +22,7 @@ import type { NetworkAddress } from '../common/transport.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { SerializedError, SlotPlan, ToSlot } from '../runtime/slot-messages.js';
 import type { HardwareDescription } from './gateway/cluster-info.js';
+import type { HostedSlots } from './hosted-slots.js';
 import type { ProcessFigures } from './process-figures.js';
 import type { ResourceProfile } from './scheduling/resource-profile.js';
 import type { SlotReport } from './slot-set.js';
@@ -94,7 +95,8 @@ export type ToTaskManager =
   | { readonly type: 'killSlot'; readonly key: AttemptKey; readonly slot: number };
 
 export type FromTaskManager =
-  | { readonly type: 'register'; readonly taskManager: TaskManagerDescription }
+  /** `hosted`: what it has run for earlier leaders, and keeps copies of state of. */
+  | { readonly type: 'register'; readonly taskManager: TaskManagerDescription; readonly hosted: readonly HostedSlots[] }
   /** `figures`: of the process, as far as measured. */
   | { readonly type: 'heartbeat'; readonly figures: ProcessFigures | undefined }
   /** It stops: its slots are not to be used again. */

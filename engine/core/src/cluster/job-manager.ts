@@ -136,7 +136,7 @@ export class JobManager {
           const message = decodeControl<FromTaskManager>(bytes);
           if (member !== undefined && message.type === 'leave') this.lose(member, 'it stops');
           else if (member !== undefined) member.receive(message);
-          else if (message.type === 'register') member = this.register(message.taskManager, connection);
+          else if (message.type === 'register') member = this.register(message, connection);
         } catch (error) {
           const typed = asMillstreamError(error);
           this.options.observer.refused(connection.remote, typed);
@@ -151,12 +151,16 @@ export class JobManager {
     };
   }
 
-  private register(description: TaskManagerDescription, connection: Connection): RegisteredTaskManager {
+  private register(
+    { taskManager: description, hosted }: FromTaskManager & { readonly type: 'register' },
+    connection: Connection,
+  ): RegisteredTaskManager {
     const former = this.taskManagers.get(description.id);
     if (former !== undefined) this.lose(former, 'it registered again');
     const { clock, term, heartbeatIntervalMs, heartbeatTimeoutMs } = this.options;
     const member: RegisteredTaskManager = new RegisteredTaskManager({
       description,
+      hosted,
       connection,
       term,
       clock,

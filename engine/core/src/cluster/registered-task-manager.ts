@@ -16,6 +16,7 @@ import {
   type ToTaskManager,
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
+import type { HostedSlots } from './hosted-slots.js';
 import type { ProcessFigures } from './process-figures.js';
 import type { SlotOffer } from './scheduling/match-slots.js';
 import { type ResourceProfile, shareOf, without } from './scheduling/resource-profile.js';
@@ -38,6 +39,8 @@ export interface AttemptShareListener {
 
 export interface RegisteredTaskManagerOptions {
   readonly description: TaskManagerDescription;
+  /** What it ran for earlier leaders. Default: nothing. */
+  readonly hosted?: readonly HostedSlots[];
   readonly connection: Connection;
   readonly term: number;
   readonly clock: Clock;
@@ -102,6 +105,11 @@ export class RegisteredTaskManager {
     const taken = [...this.uses].filter((use) => !except(use));
     const free = taken.reduce((left, { profile }) => without(left, profile ?? shareOf(total, slots)), total);
     return { id, slots, total, freeSlots: slots - taken.length, free };
+  }
+
+  /** What it ran for earlier leaders. */
+  get hosted(): readonly HostedSlots[] {
+    return this.options.hosted ?? [];
   }
 
   get id(): string {

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../testing/virtual-clock.js';
+import type { HostedSlots } from './hosted-slots.js';
 import { RegisteredTaskManager } from './registered-task-manager.js';
 import { SlotPool, type SlotRequest } from './slot-pool.js';
 
-function member(id: string, slots: number, clock: VirtualClock): RegisteredTaskManager {
+function member(id: string, slots: number, clock: VirtualClock, hosted: readonly HostedSlots[] = []): RegisteredTaskManager {
   return new RegisteredTaskManager({
+    hosted,
     description: {
       id,
       host: 'localhost',
@@ -153,5 +155,34 @@ describe('SlotPool', () => {
     expect(pool.freeSlots).toBe(0);
     lease.release();
     expect(pool.freeSlots).toBe(3);
+  });
+
+  it('gives a job that a former leader ran the slots where its state is', async () => {
+    const clock = new VirtualClock();
+    const pool = new SlotPool({ clock, spread: 'fill' });
+    const hosted = (slots: readonly (readonly [number, number])[], of = 3, job = 'job'): HostedSlots => ({ job, of, slots });
+    pool.add(member('a', 2, clock, [hosted([[2, 5]]), hosted([[0, 9]], 3, 'another'), hosted([[0, 9]], 4)]));
+    pool.add(
+      member('b', 2, clock, [
+        hosted([
+          [0, 4],
+          [1, 5],
+        ]),
+      ]),
+    );
+    pool.add(
+      member('c', 2, clock, [
+        hosted([
+          [0, 5],
+          [2, 4],
+        ]),
+      ]),
+    );
+    const lease = await pool.acquire(request(3), TIMEOUT_MS).lease;
+    expect(hostsOf(lease)).toEqual(['c', 'b', 'a']);
+    lease.release();
+    // From now on the pool knows for itself.
+    pool.add(member('d', 2, clock, [hosted([[0, 99]])]));
+    expect(hostsOf(await pool.acquire(request(3), TIMEOUT_MS).lease)).toEqual(['c', 'b', 'a']);
   });
 });

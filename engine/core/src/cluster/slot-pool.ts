@@ -10,6 +10,7 @@
 import type { Clock, ScheduledCall } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import { describeResources } from '../plan/slot-resources.js';
+import { formerHostsOf } from './hosted-slots.js';
 import type { RegisteredTaskManager, SlotUse } from './registered-task-manager.js';
 import { countFreeSlots, matchSlots, type SlotSpread } from './scheduling/match-slots.js';
 import type { ResourceProfile } from './scheduling/resource-profile.js';
@@ -94,7 +95,7 @@ export class SlotPool {
   private readonly members = new Map<string, RegisteredTaskManager>();
   private waiters: Waiter[] = [];
   private readonly kept = new Map<string, KeptSlots>();
-  /** Ids of the TaskManagers that the last attempt of each job had, by slot. */
+  /** Ids of the TaskManagers that the last attempt of each job had, by slot; of jobs that have had one under this leader. */
   private readonly formerHosts = new Map<string, readonly string[]>();
   private readonly listeners = new Set<() => void>();
 
@@ -167,7 +168,7 @@ export class SlotPool {
 
   private allocate(request: SlotRequest): SlotLease | undefined {
     const { job } = request;
-    const former = this.formerHosts.get(job);
+    const former = this.formerHosts.get(job) ?? formerHostsOf(job, request.profiles.length, this.taskManagers);
     const kept = this.kept.get(job);
     const slots = slotsOf(request);
     const hosts = matchSlots(

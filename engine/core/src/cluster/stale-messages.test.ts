@@ -64,7 +64,7 @@ describe('a JobManager', () => {
     const peer = new Peer();
     const listener = jobManager.accept(peer);
     const say = (message: FromTaskManager): void => listener.onMessage(encodeControl(message));
-    say({ type: 'register', taskManager: DESCRIPTION });
+    say({ type: 'register', taskManager: DESCRIPTION, hosted: [] });
     const heard: string[] = [];
     const [member] = jobManager.pool.taskManagers;
     member?.join(

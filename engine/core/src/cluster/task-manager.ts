@@ -22,6 +22,7 @@ import {
   type ToTaskManager,
 } from './control-messages.js';
 import { Heartbeat } from './heartbeat.js';
+import { HostedSlotsLog } from './hosted-slots.js';
 import type { ProcessFigures } from './process-figures.js';
 import type { ProgramStore } from './program-modules.js';
 
@@ -75,6 +76,7 @@ export class TaskManager {
   private readonly options: TaskManagerOptions;
   private readonly shares = new Map<string, AttemptShare>();
   private readonly ending = new Set<Promise<void>>();
+  private readonly hosted = new HostedSlotsLog();
   private connection: Connection | undefined;
   private heartbeat: Heartbeat | undefined;
   private retry: ScheduledCall | undefined;
@@ -117,7 +119,7 @@ export class TaskManager {
       }
       this.connection = connection;
       this.watch(connection, leader, REGISTRATION_TIMEOUT_MS, REGISTRATION_TIMEOUT_MS);
-      this.send({ type: 'register', taskManager: description });
+      this.send({ type: 'register', taskManager: description, hosted: this.hosted.all() });
     } catch (error) {
       this.options.observer.disconnected(asMillstreamError(error));
       this.connectLater();
@@ -256,6 +258,7 @@ export class TaskManager {
       });
       this.shares.set(attemptName(key), share);
       options.observer.attemptOpened(key, deployment.plans.length);
+      if (options.localState !== undefined) this.hosted.opened(deployment);
       share.start();
     } catch (error) {
       lost(asMillstreamError(error));
@@ -294,6 +297,7 @@ export class TaskManager {
   /** Not while slots that are being ended may still write there. */
   private async forget(run: string): Promise<void> {
     await Promise.allSettled(this.ending);
+    this.hosted.forget(run);
     this.options.localState?.remove(run);
   }
 

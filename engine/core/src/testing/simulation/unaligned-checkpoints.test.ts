@@ -96,24 +96,29 @@ describe('unaligned checkpoints of a simulated cluster', () => {
   const restore = vi.spyOn(RingReceiver.prototype, 'restore');
   afterAll(() => restore.mockRestore());
 
+  async function simulate(seed: number, timeoutMs: number): Promise<void> {
+    const options = {
+      'parallelism.default': 3,
+      'execution.checkpointing.interval': 60,
+      'execution.checkpointing.timeout': 5_000,
+      'execution.checkpointing.unaligned.enabled': true,
+      'execution.checkpointing.aligned-checkpoint-timeout': timeoutMs,
+    };
+    const report = await new ClusterSimulation({ seed, job, expected: expectedLines(), options, faultsUntilMs: 1_000 }).run();
+    for (const [frames] of restore.mock.calls) for (const { kind } of frames) restored.set(kind, (restored.get(kind) ?? 0) + 1);
+    restore.mockClear();
+    requireSound(report);
+  }
+
   it.each([0, 20].flatMap((timeoutMs) => [1, 2, 3, 4, 5, 6].map((seed) => ({ seed, timeoutMs }))))(
     'seed $seed, overtaking after $timeoutMs ms: every result once, whatever fails',
-    async ({ seed, timeoutMs }) => {
-      const options = {
-        'parallelism.default': 3,
-        'execution.checkpointing.interval': 60,
-        'execution.checkpointing.timeout': 5_000,
-        'execution.checkpointing.unaligned.enabled': true,
-        'execution.checkpointing.aligned-checkpoint-timeout': timeoutMs,
-      };
-      const report = await new ClusterSimulation({ seed, job, expected: expectedLines(), options, faultsUntilMs: 1_000 }).run();
-      for (const [frames] of restore.mock.calls) for (const { kind } of frames) restored.set(kind, (restored.get(kind) ?? 0) + 1);
-      restore.mockClear();
-      requireSound(report);
-    },
+    async ({ seed, timeoutMs }) => await simulate(seed, timeoutMs),
   );
 
-  it('have restored batches, pieces of batches and watermarks', () => {
-    expect([...restored.keys()].sort()).toEqual([FRAME_LAST, FRAME_MORE, FRAME_CONTROL]);
+  it('have restored batches, pieces of batches and watermarks', async () => {
+    const kinds = [FRAME_LAST, FRAME_MORE, FRAME_CONTROL];
+    // Watermarks are seldom on their way.
+    for (let seed = 7; seed < 100 && kinds.some((kind) => !restored.has(kind)); seed++) await simulate(seed, 0);
+    expect([...restored.keys()].sort()).toEqual(kinds);
   });
 });
