@@ -97,7 +97,7 @@ describe('a job in this process', () => {
     job.expectExactlyOnce();
   });
 
-  it('restarts what a user function fails in, also before there is a checkpoint', async () => {
+  it('restarts what a user function fails in', async () => {
     const job = held({ failure: join(directory(), 'failed') });
     const told = await runEmbedded(job, () => undefined);
     expect(told.slice(2)).toEqual([
@@ -181,8 +181,8 @@ const attempts = (job: JobMaster): string[] =>
 describe('a cluster', () => {
   it('puts what was lost with a TaskManager on another one, while the others go on', async () => {
     const cluster = await startCluster([1, 1, 1, 1, 1, 1]);
-    const held_ = held();
-    const job = await submit(cluster, held_);
+    const heldJob = held();
+    const job = await submit(cluster, heldJob);
     const placeOf = (): string | undefined =>
       job.facts.subtasks.find(({ vertexId, subtask }) => vertexId === 'uid:copies' && subtask === 1)?.place?.taskManagerId;
     const lost = Number(placeOf()?.slice('tm-'.length));
@@ -201,23 +201,23 @@ describe('a cluster', () => {
       'uid:sum 0: 1',
     ]);
     expect(job.facts.state).toBe('RUNNING');
-    held_.release();
+    heldJob.release();
     await job.ended;
     expect(job.facts.state).toBe('FINISHED');
-    held_.expectExactlyOnce();
+    heldJob.expectExactlyOnce();
   });
 
   it('restarts all of a job where it is told to', async () => {
     const cluster = await startCluster([5], { scheduler: { type: 'Default', slotRequestTimeoutMs: 2000, failover: 'full' } });
-    const held_ = held();
-    const job = await submit(cluster, held_);
+    const heldJob = held();
+    const job = await submit(cluster, heldJob);
     job.killSlot(COPIES_SLOT);
     await expect.poll(() => job.facts.restarts, { timeout: 20_000 }).toBe(1);
     await checkpoints(job, 2);
     expect(new Set(job.facts.subtasks.map(({ attempt }) => attempt))).toEqual(new Set([2]));
-    held_.release();
+    heldJob.release();
     await job.ended;
-    held_.expectExactlyOnce();
+    heldJob.expectExactlyOnce();
   });
 });
 
@@ -230,9 +230,9 @@ describe('a cluster of processes', () => {
 
   it('goes on with the regions that a killed TaskManager has no part in', async () => {
     await cluster.start(3, { 'taskmanager.numberOfTaskSlots': 2 });
-    const held_ = held();
-    const words = Object.entries(held_.parameters).flatMap(([name, value]) => [`--${name}`, value]);
-    const id = await cluster.run('regions', held_.options, '--', ...words);
+    const heldJob = held();
+    const words = Object.entries(heldJob.parameters).flatMap(([name, value]) => [`--${name}`, value]);
+    const id = await cluster.run('regions', heldJob.options, '--', ...words);
     await cluster.completedCheckpoints(id, 2);
     const { vertices } = await cluster.client.job(id);
     const placesOf = async (index: number): Promise<string[]> => {
@@ -255,8 +255,8 @@ describe('a cluster of processes', () => {
     expect(await placesOf(copies)).not.toContain(victim);
     // Both copies were lost at once: one failure, and more are not allowed.
     expect((await cluster.client.jobExceptions(id)).exceptionHistory.entries[0]?.exceptionName).toContain('TASK_MANAGER_LOST');
-    held_.release();
+    heldJob.release();
     expect(await cluster.ended(id)).toBe('FINISHED');
-    held_.expectExactlyOnce();
+    heldJob.expectExactlyOnce();
   });
 });

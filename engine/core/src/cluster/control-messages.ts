@@ -19,6 +19,7 @@
 import { deserialize, serialize } from 'node:v8';
 import { MillstreamError } from '../common/errors.js';
 import type { NetworkAddress } from '../common/transport.js';
+import type { ExchangeAttempt } from '../network/exchange-frames.js';
 import type { ProgramArtifact } from '../runtime/program-artifact.js';
 import type { SerializedError, SlotPlan, ToSlot } from '../runtime/slot-messages.js';
 import type { HardwareDescription } from './gateway/cluster-info.js';
@@ -27,20 +28,8 @@ import type { ProcessFigures } from './process-figures.js';
 import type { ResourceProfile } from './scheduling/resource-profile.js';
 import type { SlotReport } from './slot-set.js';
 
-/** Names one deployment of a job's tasks. */
-export interface AttemptKey {
-  readonly job: string;
-  readonly run: string;
-  readonly attempt: number;
-  /** The failover region of the job that it is of. */
-  readonly region: number;
-  /** Of the leader that made it. */
-  readonly term: number;
-}
-
-export function attemptName({ job, run, attempt, region, term }: AttemptKey): string {
-  return `${job}/${run}/${attempt}/${region}/${term}`;
-}
+/** Names one deployment of a region of a job, in messages as in the exchange. */
+export type AttemptKey = ExchangeAttempt;
 
 /** What a TaskManager says of itself. */
 export interface TaskManagerDescription {

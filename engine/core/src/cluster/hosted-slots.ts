@@ -18,12 +18,15 @@ export class HostedSlotsLog {
 
   /** Slots are being started; those of a job with another number of slots are of no use any more. */
   opened({ key, plans, hosts }: AttemptDeployment): void {
+    // Nobody says so when a run without copies is over.
+    const kept = plans.filter(({ localState }) => localState.writes);
+    if (kept.length === 0) return;
     let known = this.byRun.get(key.run);
     if (known?.of !== hosts.length) {
       known = { job: key.job, of: hosts.length, slots: new Map() };
       this.byRun.set(key.run, known);
     }
-    for (const { slot, localState } of plans) if (localState.writes) known.slots.set(slot, key.attempt);
+    for (const { slot } of kept) known.slots.set(slot, key.attempt);
   }
 
   /** The run is over. */
@@ -32,7 +35,7 @@ export class HostedSlotsLog {
   }
 
   all(): readonly HostedSlots[] {
-    return [...this.byRun.values()].map(({ job, of, slots }) => ({ job, of, slots: [...slots] })).filter(({ slots }) => slots.length > 0);
+    return [...this.byRun.values()].map(({ job, of, slots }) => ({ job, of, slots: [...slots] }));
   }
 }
 

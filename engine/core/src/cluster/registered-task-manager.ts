@@ -5,11 +5,11 @@
 import type { Clock } from '../common/clock.js';
 import { MillstreamError } from '../common/errors.js';
 import type { Connection } from '../common/transport.js';
+import { attemptKey } from '../network/exchange-frames.js';
 import { deserializeError } from '../runtime/serialize-error.js';
 import {
   type ArtifactModule,
   type AttemptKey,
-  attemptName,
   encodeControl,
   type FromTaskManager,
   type TaskManagerDescription,
@@ -129,11 +129,11 @@ export class RegisteredTaskManager {
 
   /** From now on the listener hears of the attempt. */
   join(key: AttemptKey, listener: AttemptShareListener): void {
-    this.attempts.set(attemptName(key), listener);
+    this.attempts.set(attemptKey(key), listener);
   }
 
   leave(key: AttemptKey): void {
-    this.attempts.delete(attemptName(key));
+    this.attempts.delete(attemptKey(key));
   }
 
   receive(message: FromTaskManager): void {
@@ -141,7 +141,7 @@ export class RegisteredTaskManager {
     this.lastHeardAt = this.options.clock.now();
     if (message.type === 'heartbeat' && message.figures !== undefined) this.figures = message.figures;
     if (message.type === 'heartbeat' || message.type === 'register' || message.type === 'leave') return;
-    const listener = this.attempts.get(attemptName(message.key));
+    const listener = this.attempts.get(attemptKey(message.key));
     if (listener === undefined) {
       this.options.onStale();
       return;

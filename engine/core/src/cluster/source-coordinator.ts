@@ -111,8 +111,8 @@ export class SourceCoordinator {
   }
 
   /**
-   * A new reader has taken this subtask's place; all had been started before. `restored`: the latest checkpoint, which the reader begins with; one that is older than this
-   * attempt says nothing of the readers.
+   * A new reader has taken this subtask's place; all had been started before. `restored`: the latest checkpoint, which the reader begins with;
+   * one that is older than this attempt says nothing of the readers.
    */
   reset(subtask: number, restored: RestoredSource | undefined): void {
     try {

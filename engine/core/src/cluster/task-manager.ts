@@ -10,11 +10,11 @@
 import type { Clock, ScheduledCall } from '../common/clock.js';
 import { asMillstreamError, MillstreamError } from '../common/errors.js';
 import type { Connection, Network, NetworkAddress } from '../common/transport.js';
+import { attemptKey } from '../network/exchange-frames.js';
 import { serializeError } from '../runtime/serialize-error.js';
 import { AttemptShare, type AttemptShareOptions } from './attempt-share.js';
 import {
   type AttemptKey,
-  attemptName,
   decodeControl,
   encodeControl,
   type FromTaskManager,
@@ -221,7 +221,7 @@ export class TaskManager {
   }
 
   private share(message: { readonly type: string; readonly key: AttemptKey }): AttemptShare | undefined {
-    const share = this.shares.get(attemptName(message.key));
+    const share = this.shares.get(attemptKey(message.key));
     if (share === undefined) {
       this.staleMessages++;
       this.options.observer.stale(message.type, message.key);
@@ -256,7 +256,7 @@ export class TaskManager {
           closeFailed: (error) => this.send({ type: 'closeFailed', key, error: serializeError(error) }),
         },
       });
-      this.shares.set(attemptName(key), share);
+      this.shares.set(attemptKey(key), share);
       options.observer.attemptOpened(key, deployment.plans.length);
       if (options.localState !== undefined) this.hosted.opened(deployment);
       share.start();
@@ -275,12 +275,12 @@ export class TaskManager {
   }
 
   private async close(key: AttemptKey): Promise<void> {
-    await this.shares.get(attemptName(key))?.close();
+    await this.shares.get(attemptKey(key))?.close();
     this.send({ type: 'closed', key });
   }
 
   private async end(key: AttemptKey, reason: string): Promise<void> {
-    const name = attemptName(key);
+    const name = attemptKey(key);
     const share = this.shares.get(name);
     if (share === undefined) return;
     this.shares.delete(name);
